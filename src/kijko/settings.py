@@ -1,0 +1,202 @@
+"""Every setting of every process, read once from the environment in the composition roots and passed down.
+
+A variable is `KIJKO_` + group + `_` + name: `KIJKO_DATABASE_API_URL` is `settings.database.api_url`. No secret has a
+default: a process that needs one and lacks it refuses to start and names the variable.
+"""
+
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _no_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_no_slash)]
+
+
+class Group(BaseModel):
+    """A frozen group of settings; an unknown name in it is refused, so that a typing error does not pass silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(Group):
+    """Postgres (or Supabase). Three logins: the owner migrates, the API and the worker work."""
+
+    url: SecretStr | None = None
+    """The owner's URL, for `kijko migrate`, `seed`, `plan` and `doctor` only. Serving processes do not need it."""
+    api_url: SecretStr | None = None
+    """The API's URL: the role `kijko_api`, which owns nothing and bypasses nothing."""
+    worker_url: SecretStr | None = None
+    """The worker's and scheduler's URL: the role `kijko_worker`, which may become `service_role`."""
+    pool_size: int = Field(8, ge=1, le=200)
+    """Connections a process keeps at the most."""
+    statement_timeout_ms: int = Field(10_000, ge=100)
+    connect_timeout_s: float = Field(5, gt=0)
+    acquire_timeout_s: float = Field(5, gt=0)
+    """How long a request waits for a free connection before it is answered with 503."""
+    prepared_statements: bool = True
+    """False behind a pooler in transaction mode, which does not keep named statements."""
+
+
+class Redis(Group):
+    """Redis or Valkey: Celery's broker, counters, caches and notices. It never decides what is true."""
+
+    url: SecretStr | None = None
+    timeout_s: float = Field(2, gt=0)
+
+
+class Keycloak(Group):
+    """The sign-in server and this API's confidential client in its realm."""
+
+    url: Url | None = None
+    """Where this process reaches Keycloak."""
+    public_url: Url | None = None
+    """Where a browser reaches it, and the base of the issuer; default `url`."""
+    realm: str = "kijko"
+    client_id: str = "kijko-api"
+    client_secret: SecretStr | None = None
+    timeout_s: float = Field(5, gt=0)
+
+
+class TrustedIssuer(Group):
+    """A further token issuer whose keys are fetched from `jwks_url`. Kijko's own tests sign with one."""
+
+    issuer: str
+    jwks_url: str
+
+
+class Auth(Group):
+    """How tokens are checked and how often signing in may be tried."""
+
+    audience: str = "kijko-api"
+    algorithm: Literal["RS256", "ES256", "EdDSA"] = "RS256"
+    leeway_s: int = Field(5, ge=0, le=60)
+    trusted_issuers: tuple[TrustedIssuer, ...] = ()
+    """JSON: [{"issuer": …, "jwks_url": …}], besides the realm of `keycloak`."""
+    jwks_refetch_s: float = Field(5, gt=0)
+    """The least time between two fetches of the keys on account of an unknown `kid`."""
+    access_token_s: int = Field(300, ge=30)
+    """How long an access token can live at the most; an ended session is remembered at least as long."""
+    attempts_per_minute: int = Field(5, ge=1)
+    """Logins, and signups, a minute for each address and each e-mail."""
+    refreshes_per_minute: int = Field(30, ge=1)
+    refresh_reuse_s: int = Field(10, ge=0)
+    """For how long the same refresh token again gets the first answer."""
+    encryption_key: SecretStr | None = None
+    """A Fernet key (32 bytes, url-safe base64) for what must be read again: kept answers and pending sign-ins."""
+
+
+class Http(Group):
+    """The API's edge."""
+
+    body_limit_bytes: int = Field(1_048_576, ge=1024)
+    cors_origins: tuple[str, ...] = ("https://app.kijko.nl", "http://localhost:3000")
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) whose X-Forwarded-For is believed."""
+    docs: bool | None = None
+    """Whether /docs and /openapi.json are served; default: everywhere but in production."""
+
+
+class Stripe(Group):
+    """Stripe, or a stand-in at another address."""
+
+    api_base: Url = "https://api.stripe.com"
+    secret_key: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    timeout_s: float = Field(5, gt=0)
+
+
+class Models(Group):
+    """Model providers: the server's own keys and, where a provider stands elsewhere, its address."""
+
+    default: str = "echo"
+    anthropic_api_key: SecretStr | None = None
+    anthropic_base_url: Url | None = None
+    google_api_key: SecretStr | None = None
+    google_base_url: Url | None = None
+    openai_api_key: SecretStr | None = None
+    openai_base_url: Url | None = None
+    timeout_s: float = Field(300, gt=0)
+    """The deadline of one model call."""
+
+
+class Worker(Group):
+    """The worker and its sweeper."""
+
+    concurrency: int = Field(1000, ge=1)
+    """Executions one worker process holds at once."""
+    batch: int = Field(50, ge=1, le=1000)
+    """Rows claimed, and results written, in one statement at the most."""
+    lease_s: float = Field(30, gt=1)
+    """A claimed row whose lease ran out is taken up by another worker. A living worker renews it in time."""
+    sweep_s: float = Field(2, gt=0)
+    """How often the scheduler looks for rows that wait without a worker knowing."""
+    max_attempts: int = Field(3, ge=1)
+
+
+class Log(Group):
+    """Where the log goes is the process's own stdout; this says how."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(BaseSettings):
+    """All of the above. Build it once (`load()`), pass it down."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KIJKO_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        frozen=True,
+        extra="ignore",
+    )
+
+    environment: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: Url = "http://localhost:8000"
+    """Where the world reaches this API."""
+    web_url: Url = "http://localhost:3000"
+    """Where the web app stands: the target of links in mails and of a finished sign-in."""
+
+    database: Database = Database()
+    redis: Redis = Redis()
+    keycloak: Keycloak = Keycloak()
+    auth: Auth = Auth()
+    http: Http = Http()
+    stripe: Stripe = Stripe()
+    models: Models = Models()
+    worker: Worker = Worker()
+    log: Log = Log()
+
+
+class MissingSetting(RuntimeError):
+    """A setting that this process needs is not there; the text names its variable."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not set. Set it in the environment, or start everything with `make up`.")
+        self.name = name
+
+
+def required(value: SecretStr | str | None, name: str) -> str:
+    """The value of a setting that may not be empty, in clear.
+
+    Raises:
+        MissingSetting: it is absent or empty; `name` is the variable to set.
+    """
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not text:
+        raise MissingSetting(name)
+    return text
+
+
+@cache
+def load() -> Settings:
+    """The settings of this process, read on the first call."""
+    return Settings()
