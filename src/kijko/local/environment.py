@@ -1,0 +1,70 @@
+"""The settings that a stack gives to Kijko's own processes, and shows to other shells as `NAME=value`."""
+
+from collections.abc import Mapping
+
+from kijko.local import postgres, redis
+from kijko.local.ports import HOST
+from kijko.local.site import Site
+
+DEV_EMAIL = "demo@kijko.local"
+DEV_PASSWORD = "dev-only-kijko-demo-1"  # noqa: S105  # the demo user's, printed at every start
+REALM = "kijko"
+# Settings of the stack itself, which no process of Kijko's knows.
+_OWN = ("KIJKO_HOME", "KIJKO_KEYCLOAK_HOME")
+_OWNER_ONLY = "KIJKO_DATABASE_URL"
+
+
+def api_port(environ: Mapping[str, str]) -> int:
+    """KIJKO_PORT, default 8000."""
+    return int(environ.get("KIJKO_PORT") or 8000)
+
+
+def settings(site: Site) -> dict[str, str]:
+    """Every setting of Kijko's processes; what the person set wins over what the stack would choose."""
+    chosen = {"KIJKO_PORT": str(api_port(site.environ)), "KIJKO_HOST": HOST}
+    chosen["KIJKO_API_URL"] = f"http://{HOST}:{chosen['KIJKO_PORT']}"
+    chosen["KIJKO_PUBLIC_URL"] = chosen["KIJKO_API_URL"]
+    if not site.is_outside("database"):
+        server = postgres.server(site)
+        chosen["KIJKO_DATABASE_URL"] = server.url(postgres.OWNER)
+        chosen["KIJKO_DATABASE_API_URL"] = server.url("kijko_api")
+        chosen["KIJKO_DATABASE_WORKER_URL"] = server.url("kijko_worker")
+    if not site.is_outside("redis"):
+        chosen["KIJKO_REDIS_URL"] = redis.url(site)
+    if not site.is_outside("keycloak"):
+        chosen["KIJKO_KEYCLOAK_URL"] = f"http://{HOST}:{site.port('keycloak')}"
+        chosen["KIJKO_KEYCLOAK_CLIENT_SECRET"] = site.secrets.keycloak_client
+    if not site.is_outside("stripe"):
+        chosen["KIJKO_STRIPE_API_BASE"] = f"http://{HOST}:{site.port('stripe')}"
+        chosen["KIJKO_STRIPE_SECRET_KEY"] = site.secrets.stripe_key
+    chosen["KIJKO_STRIPE_WEBHOOK_SECRET"] = site.secrets.stripe_webhook
+    chosen["KIJKO_KEYCLOAK_REALM"] = REALM
+    chosen["KIJKO_AUTH_ENCRYPTION_KEY"] = site.secrets.encryption_key
+    given = {name: value for name, value in site.environ.items() if name.startswith("KIJKO_") and name not in _OWN}
+    return {**chosen, **{name: value for name, value in given.items() if value}}
+
+
+def shown(site: Site) -> dict[str, str]:
+    """What `status -o env` prints: the settings, and what only tools need (demo login, mail, process ids)."""
+    values = settings(site)
+    if not site.is_outside("mail"):
+        values["KIJKO_MAIL_URL"] = f"http://{HOST}:{site.port('mail')}"
+        values["KIJKO_SMTP_HOST"] = HOST
+        values["KIJKO_SMTP_PORT"] = str(site.port("smtp"))
+    if not site.is_outside("keycloak"):
+        values["KIJKO_DEV_KEYCLOAK_ADMIN"] = "admin"
+        values["KIJKO_DEV_KEYCLOAK_PASSWORD"] = site.secrets.keycloak_admin
+    values["KIJKO_DEV_EMAIL"] = DEV_EMAIL
+    values["KIJKO_DEV_PASSWORD"] = DEV_PASSWORD
+    for name, running in site.state.parts.items():
+        values[f"KIJKO_PID_{name.upper()}"] = str(running.pid)
+    return dict(sorted(values.items()))
+
+
+def for_process(site: Site, *, owner: bool = False) -> dict[str, str]:
+    """The whole environment of one of Kijko's processes. Only an `owner` process gets the database owner's URL."""
+    inherited = {name: value for name, value in site.environ.items() if not name.startswith("KIJKO_")}
+    values = {**inherited, **settings(site), "PYTHONUNBUFFERED": "1"}
+    if not owner:
+        values.pop(_OWNER_ONLY, None)
+    return values

@@ -1,0 +1,221 @@
+"""One local stack: starts its parts in order, keeps them running, stops them in order.
+
+From a script or a test, only what is needed:
+
+    stack = Stack(Path("/tmp/some-home"), parts=("postgres", "redis"))
+    stack.start()                      # returns when all answer; StackError says what to do when not
+    stack.environment()                # KIJKO_DATABASE_URL (owner), KIJKO_REDIS_URL, KIJKO_PID_…: a dict
+    stack.database()                   # postgres.Server: .url("kijko_api"), .url() is the superuser's
+    stack.stop()                       # data stays in the home; stack.remove() deletes it as well
+
+`Stack` is a context manager too. Start it from a thread that lives as long as the stack (a child dies with the
+thread that started it). Parts: postgres redis keycloak mail stripe api worker scheduler. `migrate` applies the
+migrations and gives the roles of the API and the worker their logins; `seed` makes the demo user (needs Keycloak).
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kijko.local import environment, oneshot, ports, postgres, process, redis
+from kijko.local.errors import StackError
+from kijko.local.home import Home, HomeLock, Running, State
+from kijko.local.process import Part
+from kijko.local.site import Say, Site
+from kijko.local.supervisor import Supervisor
+
+SERVERS = ("postgres", "redis", "keycloak", "mail", "stripe")
+SERVING = ("api", "worker", "scheduler")
+EVERYTHING = (*SERVERS, *SERVING)
+
+_FACTORIES: Mapping[str, Callable[[Site], Part]] = {
+    "postgres": postgres.part,
+    "redis": redis.part,
+}
+
+
+class Stack:
+    """The parts of one home. Not for use from two threads."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        parts: Iterable[str] = EVERYTHING,
+        environ: Mapping[str, str] | None = None,
+        say: Say = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._asked = tuple(parts)
+        self._environ = dict(os.environ if environ is None else environ)
+        self._say = say
+        self._cancelled = cancelled
+        self._lock: HomeLock | None = None
+        self._site: Site | None = None
+        self.home = Home(home)
+        self._supervisor = Supervisor(self.home, say, cancelled, self._note)
+
+    def start(self) -> None:
+        """Start every part and wait until it answers. On an error, all that was started is stopped again.
+
+        Raises:
+            StackError: what is wrong and what to do.
+            Interrupted: `cancelled` said so meanwhile.
+        """
+        self.home.make()
+        _check_room(self.home)
+        self._take_home()
+        try:
+            self._start()
+        except OSError as error:
+            self.stop()
+            place = error.filename or self.home.path
+            raise StackError(f"{place}: {error.strerror}. Make room or mend its permissions, then retry.") from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        site = self._open_site()
+        names = self._names(site)
+        if "api" in names and not ports.is_free(environment.api_port(self._environ)):
+            raise StackError(_port_taken(environment.api_port(self._environ)))
+        site.move_taken_ports(name for name in site.state.ports)
+        self.home.write(site.state)
+        parts = {name: _FACTORIES[name](site) for name in names}
+        self._launch(parts, ["postgres"])
+        if "postgres" in parts:
+            self._supervisor.await_ready(["postgres"])
+            postgres.bootstrap(postgres.server(site))
+        self._launch(parts, [name for name in SERVERS if name != "postgres"])
+        if set(names) & set(SERVING):
+            self.migrate()
+        self._supervisor.await_ready(name for name in names if name in SERVERS)
+        self._launch(parts, SERVING)
+        self._supervisor.await_ready(names)
+
+    def _names(self, site: Site) -> list[str]:
+        """Which of the asked parts run here. Keycloak started here keeps its data in the local Postgres."""
+        names = [name for name in self._asked if not site.is_outside(name)]
+        if site.is_outside("database") and "keycloak" not in names:
+            names = [name for name in names if name != "postgres"]
+        return names
+
+    def _launch(self, parts: Mapping[str, Part], names: Iterable[str]) -> None:
+        for name in names:
+            if name in parts:
+                self._supervisor.launch(parts[name])
+
+    def migrate(self) -> None:
+        """Apply the migrations, then let the roles they made log in.
+
+        Raises:
+            StackError: a migration failed; with its words.
+        """
+        site = self._opened()
+        oneshot.run(site, "migrate", self._cancelled)
+        if not site.is_outside("database"):
+            postgres.give_logins(postgres.server(site))
+
+    def seed(self) -> None:
+        """Make the demo organization and user.
+
+        Raises:
+            StackError: it failed; with its words.
+        """
+        oneshot.run(self._opened(), "seed", self._cancelled)
+
+    def watch(self) -> None:
+        """One round of looking after the parts: what died is started again. Call it a few times a second."""
+        self._supervisor.watch()
+
+    def environment(self) -> dict[str, str]:
+        """Settings, addresses and process ids, as `kijko status -o env` shows them."""
+        return environment.shown(self._opened())
+
+    def database(self) -> postgres.Server:
+        """The local Postgres with the passwords to it."""
+        return postgres.server(self._opened())
+
+    def stop(self) -> None:
+        """End every part, Postgres last, within 15 s. Data stays."""
+        self._supervisor.stop()
+        if self._site is not None:
+            self._site.state.supervisor = None
+            self.home.write(self._site.state)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def remove(self) -> None:
+        """Stop, and delete the home with all its data."""
+        self.stop()
+        if self._site is not None:
+            postgres.remove_data(self._site)
+        shutil.rmtree(self.home.path, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _take_home(self) -> None:
+        lock = self.home.lock()
+        if not lock.take():
+            holder = self.home.read().supervisor
+            who = f" (pid {holder.pid})" if holder else ""
+            advice = "Stop it with `kijko down`, or set KIJKO_HOME to another folder."
+            raise StackError(f"{self.home.path} is in use by another `kijko up`{who}. {advice}")
+        self._lock = lock
+
+    def _open_site(self) -> Site:
+        state = self.home.read()
+        clear_leftovers(state, self._say)
+        state.parts = {}
+        state.supervisor = process.describe(os.getpid(), ())
+        state.environment = {name: value for name, value in self._environ.items() if name.startswith("KIJKO_")}
+        self._site = Site(self.home, state, self.home.secrets(), self._environ, self._say)
+        return self._site
+
+    def _opened(self) -> Site:
+        if self._site is None:
+            raise StackError("The stack was not started.")
+        return self._site
+
+    def _note(self, parts: Mapping[str, Running]) -> None:
+        if self._site is not None:
+            self._site.state.parts = dict(parts)
+            self.home.write(self._site.state)
+
+
+def clear_leftovers(state: State, say: Say) -> None:
+    """End what an earlier stack of this home left behind when it was killed."""
+    left = {name: running for name, running in state.parts.items() if process.is_alive(running)}
+    if not left:
+        return
+    say(f"An earlier start left {', '.join(left)} running; ending them first.")
+    serving = [running for name, running in left.items() if name != "postgres"]
+    process.end(serving, signal.SIGTERM, within_s=8)
+    process.end([running for name, running in left.items() if name == "postgres"], signal.SIGINT, within_s=5)
+
+
+def _check_room(home: Home) -> None:
+    free = shutil.disk_usage(home.path).free
+    if free < 300 * 1024 * 1024:
+        room = f"{free // 1024**2} MB"
+        raise StackError(f"Only {room} are free on the disk of {home.path}. Make room for 300 MB, then try again.")
+
+
+def _port_taken(port: int) -> str:
+    return (
+        f"Port {port} is already in use on this machine, so the API cannot listen there. "
+        f"Stop the other program, or choose another port: KIJKO_PORT={port + 1} make up"
+    )
