@@ -1,0 +1,155 @@
+"""Whose data a transaction may touch. A query takes one of these types, and they come only from here:
+
+- `OrgReader`, `OrgTx`: as the person, in one organization, behind row-level security. Reads in one trip each, or a
+  transaction.
+- `GateTx`: before a tenant is known (sign-in, an API key, a webhook): only functions granted to the API's own role.
+- `SystemTx`: the worker and the scheduler, past row-level security; each says why.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from kijko.core.db import Context, Database, Reader, Tx
+from kijko.core.db.errors import DatabaseError, DatabaseUnavailable, Raised
+from kijko.core.errors import AppError, Forbidden, Invalid, NotFound, QuotaExceeded, Unauthenticated, Unavailable
+
+
+class SessionEnded(Unauthenticated):
+    """This session has ended. Sign in again."""
+
+
+class OrganizationNotFound(NotFound):
+    """You have no organization with this id."""
+
+    code = "ORGANIZATION_NOT_FOUND"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: a verified token's person, and the organization they ask for."""
+
+    user_id: UUID
+    session_id: str | None
+    issued_at: datetime
+    organization_id: UUID | None
+    """The organization named in the request, else the token's default; checked by the database, not here."""
+    chosen: bool
+    """Whether the request named it: then a stranger's is a 404; the default falls back to one the person has."""
+    expires_at: datetime
+    email: str = ""
+    name: str = ""
+
+    @cached_property
+    def claims(self) -> str:
+        """What auth.uid() and auth.jwt() read in the database, as JSON."""
+        claims = {"sub": str(self.user_id), "role": "authenticated", "session_id": self.session_id, "email": self.email}
+        return orjson.dumps(claims).decode()
+
+
+class OrgReader(Reader):
+    """Reads, and single statements, as the person in the active organization: one trip and one transaction each."""
+
+
+class OrgTx(Tx):
+    """A transaction as the person in the active organization."""
+
+
+class GateTx(Tx):
+    """A transaction before a tenant is known; it may call what is granted to the API's own role and nothing else."""
+
+
+class SystemTx(Tx):
+    """A transaction of the worker or the scheduler that sees every organization."""
+
+
+_ENTER = (
+    "select kijko.enter($1::uuid, $2::text, $3::timestamptz, $4::uuid, $5::boolean), "
+    "set_config('request.jwt.claims', $6::text, true), set_config('role', 'authenticated', true)"
+)
+_SYSTEM = "select set_config('role', 'service_role', true), set_config('app.reason', $1::text, true)"
+
+
+def _person(principal: Principal) -> Context:
+    return Context(
+        _ENTER,
+        (
+            principal.user_id,
+            principal.session_id,
+            principal.issued_at,
+            principal.organization_id,
+            principal.chosen,
+            principal.claims,
+        ),
+    )
+
+
+class Tenants:
+    """The door to the database of the API (`org`, `reader`, `gate`) or of the worker (`system`)."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def reader(self, principal: Principal) -> OrgReader:
+        """Statements as that person, each in one trip."""
+        return self.database.reader(_person(principal), kind=OrgReader)
+
+    @asynccontextmanager
+    async def org(self, principal: Principal) -> AsyncIterator[OrgTx]:
+        """A transaction as that person; it commits at the end of the block."""
+        async with self.database.transaction(_person(principal), kind=OrgTx) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def gate(self) -> AsyncIterator[GateTx]:
+        """A transaction before a tenant is known."""
+        async with self.database.transaction(Context(None), kind=GateTx) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def system(self, reason: str) -> AsyncIterator[SystemTx]:
+        """A transaction past row-level security, with the reason for it."""
+        async with self.database.transaction(Context(_SYSTEM, (reason,)), kind=SystemTx) as tx:
+            yield tx
+
+
+def _quota(raised: Raised) -> AppError:
+    details: dict[str, Any] = orjson.loads(raised.detail or "{}")  # the function's own JSON
+    resets = details.get("resetsAt")
+    if resets is None:
+        return QuotaExceeded(
+            f"Your plan's limit of {details.get('limit')} for {details.get('metric')} is reached. Free some, or upgrade.",
+            details=details,
+        )
+    left = datetime.fromisoformat(resets) - datetime.now(datetime.fromisoformat(resets).tzinfo)
+    return QuotaExceeded(
+        f"Your plan's limit of {details.get('limit')} for {details.get('metric')} is reached until {resets}. "
+        "Wait until then, or upgrade your plan.",
+        details=details,
+        retry_after_s=max(1, int(left.total_seconds())),
+    )
+
+
+def translate(error: DatabaseError) -> AppError | None:
+    """What a database error means to the person who asked; None where it is ours to mend."""
+    match error:
+        case Raised(sqlstate="KJ401"):
+            return SessionEnded()
+        case Raised(sqlstate="KJ404"):
+            return OrganizationNotFound()
+        case Raised(sqlstate="KJ422"):
+            return Invalid(error.message)
+        case Raised(sqlstate="KJ429"):
+            return _quota(error)
+        case Raised(sqlstate="42501"):
+            return Forbidden()
+        case DatabaseUnavailable():
+            return Unavailable("The database does not answer at the moment. Nothing was changed; please try again.")
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""The wire contract and nothing else: what crosses HTTP, sockets and job results, field by field."""

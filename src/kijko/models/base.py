@@ -1,0 +1,79 @@
+"""How the wire speaks: camelCase names, null for what is absent, Z for UTC, exact numbers."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def _utc(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _number(value: Decimal) -> int | float:
+    # JSON has one kind of number and the web app reads it as a double; this is the last step out of the door.
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _no_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain a NUL character")
+    return value
+
+
+def _no_nul_anywhere(value: Any) -> Any:  # any JSON
+    match value:
+        case str():
+            return _no_nul(value)
+        case dict():
+            for key, item in value.items():
+                _no_nul_anywhere(key)
+                _no_nul_anywhere(item)
+        case list():
+            for item in value:
+                _no_nul_anywhere(item)
+        case _:
+            pass
+    return value
+
+
+Timestamp = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used="json")]
+"""ISO 8601 in UTC with a Z."""
+
+Amount = Annotated[Decimal, PlainSerializer(_number, return_type=float, when_used="json")]
+"""Exact inside, a JSON number outside."""
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+"""A string that Postgres can keep."""
+
+JsonValue = Annotated[Any, BeforeValidator(_no_nul_anywhere)]
+"""Any JSON that Postgres can keep."""
+
+
+class Wire(BaseModel):
+    """A shape of the contract that goes out. Built from rows by attribute."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class Request(Wire):
+    """A shape of the contract that comes in. A name it does not know is ignored, so that an older API takes newer apps."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+
+class Page(Wire):
+    """What every page says besides its rows."""
+
+    total: int
+    page: int
+    page_size: int
+    has_more: bool
+
+
+class Success(Wire):
+    """It was done."""
+
+    success: bool = True
