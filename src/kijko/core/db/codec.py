@@ -18,7 +18,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.array import ListDumper
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 
-from kijko.core.db.errors import InvalidArgument
+from kijko.core.db.errors import DatabaseError, InvalidArgument
 
 __all__ = ["Arg", "Decoder", "Jsonb", "Values", "encode"]
 
@@ -93,5 +93,7 @@ class Decoder:
         transformer.set_pgresult(result)
         try:
             return transformer.load_rows(0, result.ntuples, make_row)
+        except psycopg.DataError as error:  # a date beyond Python's years, say
+            raise DatabaseError(f"A value in the database cannot be read: {error}. Correct it there.") from None
         finally:
             transformer.set_pgresult(None)

@@ -20,6 +20,9 @@ ReaderT = TypeVar("ReaderT", bound=Reader)
 TxT = TypeVar("TxT", bound=Tx)
 
 _PING: Final = command("select")
+_SLACK_S: Final = 5.0
+_KEEPALIVE: Final = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
+"""Seconds, seconds and a count: a host that vanished is noticed within 25 s."""
 
 
 class Database:
@@ -57,7 +60,8 @@ class Database:
 
         async def link(generation: int) -> Link:
             owner = await _open(conninfo, connect_timeout_s)
-            return Link(owner, prepared=prepared, generation=generation, stats=stats)
+            limit_s = 2 * statement_timeout_ms / 1000 + _SLACK_S
+            return Link(owner, prepared=prepared, generation=generation, stats=stats, limit_s=limit_s)
 
         pool = Pool(link, size=pool_size, acquire_timeout_s=acquire_timeout_s)
         pool.release(await pool.acquire())
@@ -111,12 +115,13 @@ class Database:
 
 
 def _conninfo(dsn: str, application_name: str, statement_timeout_ms: int | None) -> str:
-    """The login with our session settings. A pooler refuses those, so None leaves them out."""
-    if statement_timeout_ms is None:
-        return make_conninfo(dsn, application_name=application_name, client_encoding="UTF8")
-    given = conninfo_to_dict(dsn).get("options") or ""
-    options = f"{given} -c statement_timeout={statement_timeout_ms} -c TimeZone=UTC".strip()
-    return make_conninfo(dsn, application_name=application_name, client_encoding="UTF8", options=options)
+    """The login with our settings. A pooler refuses those of the session, so None leaves them out."""
+    given = conninfo_to_dict(dsn)
+    settings = {**_KEEPALIVE, **given, "application_name": application_name, "client_encoding": "UTF8"}
+    if statement_timeout_ms is not None:
+        options = f"{given.get('options') or ''} -c statement_timeout={statement_timeout_ms} -c TimeZone=UTC"
+        settings["options"] = options.strip()
+    return make_conninfo("", **settings)
 
 
 async def _open(conninfo: str, timeout_s: float) -> psycopg.AsyncConnection[tuple[object, ...]]:

@@ -48,13 +48,18 @@ class Outcome:
 class Link:
     """A connection used by one transaction at a time. `Pool` makes and closes it."""
 
-    def __init__(self, owner: psycopg.AsyncConnection[Any], *, prepared: bool, generation: int, stats: Stats) -> None:
+    def __init__(
+        self, owner: psycopg.AsyncConnection[Any], *, prepared: bool, generation: int, stats: Stats, limit_s: float
+    ) -> None:
+        """`limit_s` is how long one statement may go unanswered before the server is taken for dead."""
         self.generation: Final = generation
         self.broken = False
         self._owner = owner  # it owns the socket; closing it here keeps its finalizer quiet
         self._conn: PGconn = owner.pgconn
         self._prepare: Final = prepared
         self._stats: Final = stats
+        self._limit_s: Final = limit_s
+        self._due = 0.0
         self._known: set[bytes] = set()
         self._expected: list[bytes | None] = []
         self._at = 0
@@ -92,6 +97,11 @@ class Link:
             self._on_readable()
         return not self.broken
 
+    def lose_if_overdue(self, now: float) -> None:
+        """Give up on a server that has been silent for far longer than it lets a statement run."""
+        if self._waiter is not None and now > self._due:
+            self._lose(TimeoutError("no answer in time"))
+
     def send(self, calls: Sequence[Call[object]]) -> asyncio.Future[Outcome]:
         """Send the calls and a Sync; the future has the outcome. It never holds an exception.
 
@@ -101,10 +111,12 @@ class Link:
         if self._waiter is not None:
             raise RuntimeError("This connection has a trip under way.")
         self._stats.trips += 1
+        self._due = self._loop.time() + self._limit_s * len(calls)
         self._expected.clear()
         self._at = 0
         self._outcome = Outcome()
-        waiter = self._waiter = self._loop.create_future()
+        waiter: asyncio.Future[Outcome] = self._loop.create_future()
+        self._waiter = waiter
         try:
             for call in calls:
                 self._queue(call)
@@ -217,7 +229,7 @@ class Link:
         if waiter is not None and not waiter.done():
             waiter.set_result(self._outcome)
 
-    def _lose(self, cause: psycopg.Error | None) -> None:
+    def _lose(self, cause: Exception | None) -> None:
         if not self.broken:
             self.broken = True
             self._loop.remove_reader(self._fd)

@@ -14,6 +14,8 @@ _GRACE_S: Final = 0.05
 """How long an abandoned statement may take to end by itself. Nearly all do, and need no cancel request."""
 _CANCEL_S: Final = 2.0
 """How long the server may take to cancel a statement, or to roll back, before the connection is closed under it."""
+_WATCH_S: Final = 1.0
+"""How often to look for trips whose server fell silent."""
 
 
 class Pool:
@@ -26,10 +28,12 @@ class Pool:
         self._generation = 0
         self._open = 0
         self._idle: list[Link] = []
+        self._links: set[Link] = set()
         self._waiters: deque[asyncio.Future[Link | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._loop = asyncio.get_running_loop()
+        self._watch = self._loop.call_later(_WATCH_S, self._look)
 
     async def acquire(self) -> Link:
         """An idle connection, for the caller alone until `release` or `abandon`.
@@ -44,7 +48,7 @@ class Pool:
             link = self._idle.pop()
             if link.generation == self._generation and link.alive():
                 return link
-            link.close()
+            self._close(link)
             self._open -= 1
         if self._open < self._size:
             self._open += 1
@@ -54,7 +58,7 @@ class Pool:
     def release(self, link: Link) -> None:
         """Take a connection back. It is closed unless it is idle and belongs to the present generation."""
         if self._closed or not link.idle or link.generation != self._generation:
-            link.close()
+            self._close(link)
             self._hand_on(None)
         else:
             self._hand_on(link)
@@ -77,21 +81,34 @@ class Pool:
     async def close(self) -> None:
         """Close all idle connections, and those in use when they come back. Waiting callers get an error."""
         self._closed = True
+        self._watch.cancel()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(MisuseError("The database was closed in this process."))
         while self._tasks:
             await asyncio.wait(self._tasks)
         while self._idle:
-            self._idle.pop().close()
+            self._close(self._idle.pop())
 
     async def _make(self) -> Link:
         """A new connection in a place that is counted already."""
         try:
-            return await self._connect(self._generation)
+            link = await self._connect(self._generation)
         except BaseException:
             self._hand_on(None)
             raise
+        self._links.add(link)
+        return link
+
+    def _close(self, link: Link) -> None:
+        self._links.discard(link)
+        link.close()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for link in self._links:
+            link.lose_if_overdue(now)
+        self._watch = self._loop.call_later(_WATCH_S, self._look)
 
     async def _wait(self) -> Link | None:
         """A connection that came free, or None for the place of one that was closed."""

@@ -1,6 +1,5 @@
 """Single trips: each call is the context, the statements and a Sync, and so one implicit transaction."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -99,7 +98,7 @@ class Reader:
     async def _trip(self, link: Link, batch: Calls) -> Outcome:
         try:
             return await link.send(batch)
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or its coroutine was closed
             self._db.pool.abandon(link)
             raise
 

@@ -121,7 +121,7 @@ class Tx(Reader):
     async def _trip(self, link: Link, batch: Calls) -> Outcome:
         try:
             return await super()._trip(link, batch)
-        except asyncio.CancelledError:
+        except BaseException:
             self._end()  # the connection is being cleaned by the pool
             raise
 
