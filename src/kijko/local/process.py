@@ -103,6 +103,11 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
+def kill_group(pid: int) -> None:
+    """End a process and its group at once."""
+    signal_group(pid, signal.SIGKILL)
+
+
 def end(running: Iterable[Running], number: signal.Signals, within_s: float) -> None:
     """End processes that are not our children: `number` first, SIGKILL for those that still live after `within_s`."""
     left = [each for each in running if is_alive(each)]

@@ -31,6 +31,8 @@ class Site:
     secrets: Secrets
     environ: Mapping[str, str]
     say: Say
+    cancelled: Callable[[], bool] = lambda: False
+    """Whether the person asked to stop; long work asks it often."""
     fresh_ports: set[str] = field(default_factory=set)
 
     def port(self, name: str) -> int:

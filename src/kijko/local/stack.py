@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kijko.local import environment, oneshot, ports, postgres, process, redis
+from kijko.local import environment, keycloak, oneshot, ports, postgres, process, redis
 from kijko.local.errors import StackError
 from kijko.local.home import Home, HomeLock, Running, State
 from kijko.local.process import Part
@@ -35,6 +35,7 @@ EVERYTHING = (*SERVERS, *SERVING)
 _FACTORIES: Mapping[str, Callable[[Site], Part]] = {
     "postgres": postgres.part,
     "redis": redis.part,
+    "keycloak": keycloak.part,
 }
 
 
@@ -95,6 +96,8 @@ class Stack:
         if set(names) & set(SERVING):
             self.migrate()
         self._supervisor.await_ready(name for name in names if name in SERVERS)
+        if "keycloak" in parts:
+            keycloak.settle_realm(site)
         self._launch(parts, SERVING)
         self._supervisor.await_ready(names)
 
@@ -117,7 +120,7 @@ class Stack:
             StackError: a migration failed; with its words.
         """
         site = self._opened()
-        oneshot.run(site, "migrate", self._cancelled)
+        oneshot.kijko(site, "migrate")
         if not site.is_outside("database"):
             postgres.give_logins(postgres.server(site))
 
@@ -127,7 +130,7 @@ class Stack:
         Raises:
             StackError: it failed; with its words.
         """
-        oneshot.run(self._opened(), "seed", self._cancelled)
+        oneshot.kijko(self._opened(), "seed")
 
     def watch(self) -> None:
         """One round of looking after the parts: what died is started again. Call it a few times a second."""
@@ -182,7 +185,7 @@ class Stack:
         state.parts = {}
         state.supervisor = process.describe(os.getpid(), ())
         state.environment = {name: value for name, value in self._environ.items() if name.startswith("KIJKO_")}
-        self._site = Site(self.home, state, self.home.secrets(), self._environ, self._say)
+        self._site = Site(self.home, state, self.home.secrets(), self._environ, self._say, self._cancelled)
         return self._site
 
     def _opened(self) -> Site:
