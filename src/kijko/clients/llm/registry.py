@@ -1,0 +1,60 @@
+"""Finds the client of a model's provider, made when it is first needed."""
+
+import importlib
+from collections.abc import Callable
+
+from pydantic import SecretStr
+
+from kijko.clients.llm import failures
+from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Provider
+from kijko.clients.llm.catalogue import LOCAL, provider_of
+from kijko.clients.llm.echo import Echo
+from kijko.models.enums import ExecutionErrorCode
+from kijko.settings import Models as ModelSettings
+
+
+class Models:
+    """Every model that this process can run, with the server's own keys."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._settings = settings
+        self._clients: dict[str, Provider] = {LOCAL: Echo()}
+
+    async def run(self, call: ModelCall) -> ModelAnswer:
+        """Runs a call at its model's provider.
+
+        Raises:
+            ModelFailure: as the provider's client, and where there is no such model or no key.
+        """
+        name = provider_of(call.model)
+        if name is None:
+            raise ModelFailure(
+                ExecutionErrorCode.INTERNAL, f"No model is called {call.model!r} any more. Choose another.", ran=False
+            )
+        if name not in self._clients:
+            self._clients[name] = self._make(name)
+        return await self._clients[name].run(call)
+
+    async def close(self) -> None:
+        """Closes every client."""
+        for client in self._clients.values():
+            await client.close()
+
+    def _make(self, name: str) -> Provider:
+        settings = self._settings
+        match name:
+            case "anthropic":
+                return _client("Anthropic", settings.anthropic_api_key, settings.anthropic_base_url, settings.timeout_s)
+            case "google":
+                return _client("Google", settings.google_api_key, settings.google_base_url, settings.timeout_s)
+            case _:
+                return _client("OpenAI", settings.openai_api_key, settings.openai_base_url, settings.timeout_s)
+
+
+def _client(name: str, key: SecretStr | None, base_url: str | None, timeout_s: float) -> Provider:
+    if key is None:
+        raise failures.no_key(name, f"KIJKO_MODELS_{name.upper()}_API_KEY")
+    # The SDKs take one to three seconds and up to 50 MB each to import: only who uses one pays for it.
+    module = importlib.import_module(f"kijko.clients.llm.{name.lower()}")
+    make: Callable[..., Provider] = getattr(module, name)
+    return make(key.get_secret_value(), base_url=base_url, timeout_s=timeout_s)

@@ -1,0 +1,71 @@
+"""Executions on the wire."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from kijko.models.base import Amount, JsonValue, Request, Text, Timestamp, Wire
+from kijko.models.enums import ExecutionErrorCode, ExecutionStatus, ExecutionType
+from kijko.models.skills import SkillContext
+
+
+class ExecuteSkillRequest(Request):
+    """What to run a skill with."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"input": {"text": "The quick brown fox."}}]})
+
+    input: dict[Text, JsonValue] | None = None
+    context: SkillContext | None = None
+    execution_type: Literal[ExecutionType.MANUAL, ExecutionType.API] = ExecutionType.MANUAL
+    reference_id: UUID | None = None
+
+
+class ExecuteSkillResponse(Wire):
+    """An execution that was accepted and, after a wait, what became of it."""
+
+    execution_id: UUID
+    status: ExecutionStatus
+    output: str | None = None
+    tokens_used: int | None = None
+    duration_ms: int | None = None
+    error: str | None = None
+
+
+class Citation(Wire):
+    """A piece of code that the prompt was given."""
+
+    project_id: UUID
+    repository: str
+    path: str
+    start_line: int
+    end_line: int
+    commit: str
+
+
+class SkillExecution(Wire):
+    """One run of a skill, with what it gave and what it cost."""
+
+    id: UUID
+    skill_id: UUID | None = None
+    user_id: UUID
+    execution_type: ExecutionType
+    reference_id: UUID | None = None
+    input: dict[str, JsonValue] | None = None
+    output: str | None = None
+    tokens_used: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    duration_ms: int | None = None
+    cost_cents: Annotated[Amount | None, Field(description="In cents, fractions kept; null while no price is known.")]
+    status: ExecutionStatus
+    error_message: str | None = None
+    error_code: ExecutionErrorCode | None = None
+    model: str | None = None
+    skill_version: int | None = None
+    attempts: int | None = None
+    retry_of: UUID | None = None
+    citations: list[Citation] | None = None
+    rendered_prompt: str | None = None
+    executed_at: Timestamp
+    completed_at: Timestamp | None = None

@@ -1,0 +1,116 @@
+"""Skills on the wire."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from kijko.models.base import JsonValue, Page, Request, Text, Timestamp, Wire
+from kijko.models.enums import SkillCategory, SkillOutputFormat
+
+SkillName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=2, max_length=100)]
+PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=200_000)]
+FieldName = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
+
+
+class SkillParameters(BaseModel):
+    """What is passed to the model. Snake case on purpose: these are the providers' own names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
+    top_k: Annotated[int | None, Field(ge=1, le=1000)] = None
+    stop_sequences: Annotated[list[Text] | None, Field(max_length=8)] = None
+
+
+class InputSchemaField(Wire):
+    """One input of a skill."""
+
+    name: FieldName
+    type: Literal["string", "number", "boolean", "array", "object"]
+    description: Text | None = None
+    required: bool | None = None
+    default: JsonValue | None = None
+
+
+class SkillContext(Wire):
+    """Binds {{context}} in the prompt to the best chunks of an ingested project."""
+
+    project_id: UUID | None = None
+    query: Text | None = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+
+
+class CreateSkillRequest(Request):
+    """A new skill. All but the name and the prompt has a default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Summarise",
+                    "promptTemplate": "Summarise in {{language}}:\n\n{{text}}",
+                    "model": "echo",
+                    "inputSchema": [
+                        {"name": "text", "type": "string", "required": True},
+                        {"name": "language", "type": "string", "default": "English"},
+                    ],
+                }
+            ]
+        }
+    )
+
+    name: SkillName
+    prompt_template: PromptTemplate
+    description: Annotated[Text, StringConstraints(max_length=2000)] | None = None
+    category: SkillCategory = SkillCategory.CUSTOM
+    model: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
+    parameters: Annotated[SkillParameters, BeforeValidator(lambda given: {} if given is None else given)] = Field(
+        default_factory=SkillParameters
+    )
+    input_schema: Annotated[list[InputSchemaField], Field(max_length=100)] | None = None
+    output_format: SkillOutputFormat = SkillOutputFormat.MARKDOWN
+    context: SkillContext | None = None
+    is_active: bool = True
+
+    @model_validator(mode="after")
+    def _distinct_inputs(self) -> Self:
+        names = [entry.name for entry in self.input_schema or ()]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"inputSchema names {', '.join(doubled)} more than once")
+        return self
+
+
+class Skill(Wire):
+    """A prompt, a model and the inputs they take."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    description: str | None = None
+    category: SkillCategory
+    prompt_template: str
+    model: str
+    parameters: SkillParameters
+    input_schema: list[InputSchemaField] | None = None
+    output_format: SkillOutputFormat
+    context: SkillContext | None = None
+    version: int
+    is_active: bool
+    is_public: bool = False
+    execution_count: int
+    star_count: int = 0
+    rating: float | None = None
+    rating_count: int = 0
+    last_executed_at: Timestamp | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class SkillPage(Page):
+    """A page of skills, last updated first."""
+
+    skills: list[Skill]

@@ -1,0 +1,87 @@
+"""Skills over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
+
+from kijko.models.enums import ExecutionStatus, SkillCategory
+from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse
+from kijko.models.skills import CreateSkillRequest, Skill, SkillPage
+from kijko.routers.answers import JsonBytes
+from kijko.routers.deps import CurrentReader, CurrentTx, Outside, PageNumber, PageSize
+from kijko.routers.ids import SkillId
+from kijko.routers.principal import CurrentPrincipal
+from kijko.routers.problems import problems
+from kijko.services import executions, skills
+
+router = APIRouter(prefix="/skills", tags=["skills"])
+
+Wait = Annotated[
+    float,
+    Query(ge=0, le=120, description="Seconds to wait for the end; then 200 with the result, else 202 as without it."),
+]
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Skill,
+    summary="Make a skill",
+    responses=problems("SKILL_NAME_EXISTS", "UNKNOWN_MODEL"),
+)
+async def create(body: CreateSkillRequest, tx: CurrentTx, request: Request) -> Response:
+    """Makes a skill and its version 1. Names are unique per owner, ignoring case."""
+    made = await skills.create(tx, body, default_model=request.app.state.settings.models.default)
+    return JsonBytes(made, status_code=status.HTTP_201_CREATED)
+
+
+@router.get("", response_model=SkillPage, summary="List skills", responses=problems())
+async def list_page(
+    reader: CurrentReader,
+    category: SkillCategory | None = None,
+    is_active: Annotated[bool | None, Query(alias="isActive")] = None,
+    search: Annotated[str | None, Query(max_length=200, description="A text in the name or description.")] = None,
+    page: PageNumber = 1,
+    page_size: PageSize = 20,
+) -> Response:
+    """The organization's skills, last updated first."""
+    return JsonBytes(
+        await skills.list_page(
+            reader, category=category, is_active=is_active, search=search, page=page, page_size=page_size
+        )
+    )
+
+
+@router.get("/{skillId}", response_model=Skill, summary="Read a skill", responses=problems("SKILL_NOT_FOUND"))
+async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
+    """One skill, by its id."""
+    return JsonBytes(await skills.get(reader, skill_id))
+
+
+@router.post(
+    "/{skillId}/execute",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=ExecuteSkillResponse,
+    summary="Run a skill",
+    responses=problems("SKILL_NOT_FOUND", "SKILL_INACTIVE", "INVALID_INPUT", "QUOTA_EXCEEDED")
+    | {200: {"model": ExecuteSkillResponse, "description": "It ended within ?wait= seconds."}},
+)
+async def execute(
+    skill_id: SkillId,
+    body: ExecuteSkillRequest,
+    outside: Outside,
+    principal: CurrentPrincipal,
+    request: Request,
+    wait: Wait = 0,
+) -> Response:
+    """Accepts a run: a worker takes it from the queue. Read it at GET /executions/{id}, or wait for it here."""
+    async with outside.database.org(principal) as tx:
+        accepted = await executions.request(
+            tx, outside.jobs, skill_id, body, request_id=request.scope.get("kijko.request_id")
+        )
+    if not wait:
+        pending = ExecuteSkillResponse(execution_id=accepted, status=ExecutionStatus.PENDING)
+        return JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
+    reader = outside.database.reader(principal)
+    found, ended = await executions.wait(reader, outside.notices, accepted, seconds=wait)
+    return JsonBytes(found, status_code=status.HTTP_200_OK if ended else status.HTTP_202_ACCEPTED)

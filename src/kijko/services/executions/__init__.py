@@ -1,0 +1,12 @@
+"""Executions: runs of a skill, accepted as rows, done by a worker, accounted for in the usage ledger.
+
+Owns the table executions. Invariants: an accepted execution ends once, whatever dies in between; a running one has a
+lease, and only its holder writes its result; the quota is taken with the row and given back when no model ran.
+"""
+
+from kijko.services.executions.requests import request
+from kijko.services.executions.results import ENDED, get, outcome, wait
+from kijko.services.executions.runner import Runner
+from kijko.services.executions.sweep import sweep
+
+__all__ = ["ENDED", "Runner", "get", "outcome", "request", "sweep", "wait"]

@@ -1,0 +1,87 @@
+"""Every statement on executions that a person causes. The worker's are in `work_queries`."""
+
+from uuid import UUID
+
+from kijko.core.db import Json, Jsonb, Statement
+from kijko.core.tenancy import OrgReader, OrgTx
+
+_UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+_WIRE = (
+    "json_build_object("
+    "'id', e.id, 'skillId', e.skill_id, 'userId', e.user_id, 'executionType', e.execution_type, "
+    "'referenceId', e.reference_id, 'input', e.input, 'output', e.output, "
+    "'tokensUsed', e.prompt_tokens + e.completion_tokens, 'promptTokens', e.prompt_tokens, "
+    "'completionTokens', e.completion_tokens, 'durationMs', e.duration_ms, 'costCents', e.cost_cents, "
+    "'status', e.status, 'errorMessage', e.error_message, 'errorCode', e.error_code, 'model', e.model, "
+    "'skillVersion', e.skill_version, 'attempts', e.attempts, 'retryOf', e.retry_of, 'citations', e.citations, "
+    "'renderedPrompt', e.rendered_prompt, "
+    "'executedAt', to_char(e.executed_at at time zone 'UTC', " + _UTC + "), "
+    "'completedAt', to_char(e.completed_at at time zone 'UTC', " + _UTC + "))"
+)
+
+_GET = Json("select " + _WIRE + " from executions e where e.id = $1::uuid")
+
+
+async def get(reader: OrgReader, execution_id: UUID) -> bytes | None:
+    """The SkillExecution as the wire's JSON, or None."""
+    return await reader.json(_GET, execution_id)
+
+
+_OUTCOME = Json(
+    """
+    select json_build_object(
+      'executionId', e.id, 'status', e.status, 'output', e.output,
+      'tokensUsed', e.prompt_tokens + e.completion_tokens, 'durationMs', e.duration_ms, 'error', e.error_message
+    )
+    from executions e
+    where e.id = $1::uuid
+    """
+)
+
+
+async def outcome(reader: OrgReader, execution_id: UUID) -> bytes | None:
+    """The ExecuteSkillResponse as the wire's JSON, or None."""
+    return await reader.json(_OUTCOME, execution_id)
+
+
+# The quota is taken first: where it is used up the function raises and no row is made.
+_INSERT = Statement(
+    """
+    insert into executions (
+      id, organization_id, skill_id, skill_version, user_id, execution_type, reference_id, input, context, model,
+      request_id
+    )
+    select
+      $1::uuid, kijko.current_org(), $2::uuid, $3::integer, auth.uid(), $4::text, $5::uuid, $6::jsonb, $7::jsonb,
+      $8::text, $9::text
+    from kijko.reserve('oracle_queries', 1, $1::uuid)
+    """
+)
+
+
+async def insert(
+    tx: OrgTx,
+    execution_id: UUID,
+    *,
+    skill_id: UUID,
+    skill_version: int,
+    execution_type: str,
+    reference_id: UUID | None,
+    given: Jsonb,
+    context: Jsonb | None,
+    model: str,
+    request_id: str | None,
+) -> None:
+    """Takes one oracle query of the quota and inserts the pending row."""
+    await tx.run(
+        _INSERT,
+        execution_id,
+        skill_id,
+        skill_version,
+        execution_type,
+        reference_id,
+        given,
+        context,
+        model,
+        request_id,
+    )

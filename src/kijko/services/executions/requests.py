@@ -1,0 +1,51 @@
+"""Accepting a run: the row is the job."""
+
+from uuid import UUID, uuid4
+
+from kijko.core.db import Jsonb
+from kijko.core.db.errors import ConstraintViolation
+from kijko.core.jobs import Jobs
+from kijko.core.tenancy import OrgTx
+from kijko.models.executions import ExecuteSkillRequest
+from kijko.services.executions import queries, rules
+from kijko.services.skills import queries as skills
+from kijko.services.skills.errors import SkillInactive, SkillNotFound
+
+
+async def request(
+    tx: OrgTx, jobs: Jobs, skill_id: UUID, body: ExecuteSkillRequest, *, request_id: str | None = None
+) -> UUID:
+    """Accepts a run of the skill's newest version and answers its id; a worker is nudged after the commit.
+
+    Raises:
+        SkillNotFound, SkillInactive: there is no such skill to run.
+        InvalidInput: the input does not fit it. QuotaExceeded: the plan's oracle queries are used up.
+    """
+    skill = await skills.runnable(tx, skill_id)
+    if skill is None:
+        raise SkillNotFound
+    if not skill.is_active:
+        raise SkillInactive
+    given = rules.bind_input(skill.prompt_template, skill.input_schema, body.input or {})
+    context = body.context.model_dump(mode="json", by_alias=True, exclude_none=True) if body.context else None
+    execution_id = uuid4()
+    try:
+        await queries.insert(
+            tx,
+            execution_id,
+            skill_id=skill_id,
+            skill_version=skill.version,
+            execution_type=body.execution_type,
+            reference_id=body.reference_id,
+            given=Jsonb(given),
+            context=Jsonb(context) if context is not None else None,
+            model=skill.model,
+            request_id=request_id,
+        )
+    except ConstraintViolation as error:
+        # The skill was deleted since it was read.
+        if error.name in ("executions_skill_fkey", "executions_version_fkey"):
+            raise SkillNotFound from error
+        raise
+    tx.after_commit(jobs.wake_workers)
+    return execution_id

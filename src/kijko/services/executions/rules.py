@@ -1,0 +1,107 @@
+"""Pure decisions: does an input fit a skill, what is the prompt, when is a failed attempt tried again."""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from kijko.models.enums import ExecutionErrorCode
+from kijko.services.executions.errors import InvalidInput
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
+# Bound by the server, not by an input of that name: the code of a project, and the whole input as JSON.
+_BOUND = frozenset({"context", "payload"})
+_RETRIED = frozenset(
+    {
+        ExecutionErrorCode.PROVIDER_RATE_LIMITED,
+        ExecutionErrorCode.PROVIDER_OVERLOADED,
+        ExecutionErrorCode.TIMEOUT,
+        ExecutionErrorCode.WORKER_LOST,
+    }
+)
+_FITS: Mapping[str, Callable[[Any], bool]] = {  # a value is any JSON
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+_A = {"string": "a text", "number": "a number", "boolean": "true or false", "array": "a list", "object": "an object"}
+
+
+def placeholders(template: str) -> list[str]:
+    """The names in {{…}}, in order of appearance, each once."""
+    return list(dict.fromkeys(_PLACEHOLDER.findall(template)))
+
+
+def bind_input(
+    template: str, schema: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The input with the schema's defaults filled in.
+
+    What the schema does not name is kept; a placeholder that nothing can fill is an error.
+
+    Raises:
+        InvalidInput: `details` has a {field, message} for each input that is missing or of another type.
+    """
+    bound = dict(given)
+    problems = []
+    declared = {entry["name"]: entry for entry in schema or ()}
+    for name, entry in declared.items():
+        if bound.get(name) is None and entry.get("default") is not None:
+            bound[name] = entry["default"]
+        if bound.get(name) is None:
+            bound.pop(name, None)
+            if entry.get("required"):
+                problems.append((name, "is required"))
+        elif not _FITS[entry["type"]](bound[name]):
+            problems.append((name, f"must be {_A[entry['type']]}"))
+    for name in placeholders(template):
+        if name not in bound and name not in declared and name not in _BOUND:
+            problems.append((name, "is used in the prompt but not given"))
+    if problems:
+        details = [{"field": f"input.{name}", "message": message} for name, message in problems]
+        text = "; ".join(f"{name} {message}" for name, message in problems)
+        raise InvalidInput(f"The input does not fit the skill: {text}.", field=details[0]["field"], details=details)
+    return bound
+
+
+def render(template: str, values: Mapping[str, Any], *, context: str = "") -> str:
+    """The prompt: each {{name}} becomes its value, in one pass, so that {{x}} inside a value stays text.
+
+    Texts go in as they are, anything else as compact JSON, what is absent as nothing.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in values:
+            return _text(values[name])
+        if name == "payload":
+            return orjson.dumps(values).decode()
+        return context if name == "context" else ""
+
+    return _PLACEHOLDER.sub(value_of, template)
+
+
+def _text(value: Any) -> str:  # any JSON
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def retry_delay_s(code: ExecutionErrorCode, attempts: int, *, most: int, asked_s: float | None = None) -> float | None:
+    """Seconds until the next attempt, with jitter; None when there is to be none.
+
+    `attempts` were made, `most` may be; `asked_s` is the provider's Retry-After, heeded up to five minutes.
+    """
+    if code not in _RETRIED or attempts >= most:
+        return None
+    backoff = 2.0**attempts * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+    return max(backoff, min(asked_s or 0, 300))
+
+
+def storable(text: str) -> str:
+    """The text as Postgres can keep it: no NUL, no lone surrogate."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -1,0 +1,104 @@
+"""One run: render the prompt, call the model, say how it ended. No transaction is open here."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from kijko.clients import llm
+from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
+from kijko.services.executions import rules
+from kijko.services.executions.work_queries import Claimed, Ending
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The attempt failed in a way that may pass; the next one is to begin after the delay."""
+
+    id: UUID
+    attempts: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over. `ran` says whether a model worked for it, which is what a quota counts."""
+
+    ending: Ending
+    ran: bool
+
+
+async def run(models: llm.Models, claimed: Claimed, *, max_attempts: int, timeout_s: float) -> Ended | Again:
+    """Runs one claimed execution to its end or to its next attempt. Whatever goes wrong becomes an ending."""
+    began = time.perf_counter()
+    prompt = rules.render(claimed.prompt_template, claimed.input)
+    call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await models.run(call)
+    except TimeoutError:
+        late = f"The run took longer than the {timeout_s:g} s allowed. Ask for less."
+        failure = llm.ModelFailure(ExecutionErrorCode.TIMEOUT, late, ran=True)
+    except llm.ModelFailure as error:
+        failure = error
+    except Exception:
+        _log.exception("execution.broke", execution_id=str(claimed.id), request_id=claimed.request_id)
+        failure = llm.ModelFailure(
+            ExecutionErrorCode.INTERNAL, "Something went wrong on our side. It was logged; please try again.", ran=False
+        )
+    else:
+        return Ended(_completed(claimed, prompt, answer, _ms(began)), ran=True)
+    delay = rules.retry_delay_s(
+        failure.code, claimed.attempts, most=max_attempts, asked_s=failure.retry_after_s
+    )
+    if delay is not None:
+        return Again(claimed.id, claimed.attempts, delay)
+    return Ended(_failed(claimed, prompt, failure, _ms(began)), ran=failure.ran)
+
+
+def _ms(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)
+
+
+def _completed(claimed: Claimed, prompt: str, answer: llm.ModelAnswer, duration_ms: int) -> Ending:
+    return Ending(
+        id=claimed.id,
+        attempts=claimed.attempts,
+        status=ExecutionStatus.COMPLETED,
+        output=rules.storable(answer.text),
+        rendered_prompt=rules.storable(prompt),
+        model=answer.model,
+        provider=answer.provider,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        cache_read_tokens=answer.cache_read_tokens,
+        cache_write_tokens=answer.cache_write_tokens,
+        cost_cents=llm.cost_cents(answer),
+        duration_ms=duration_ms,
+        error_code=None,
+        error_message=None,
+    )
+
+
+def _failed(claimed: Claimed, prompt: str, failure: llm.ModelFailure, duration_ms: int) -> Ending:
+    return Ending(
+        id=claimed.id,
+        attempts=claimed.attempts,
+        status=ExecutionStatus.FAILED,
+        output=None,
+        rendered_prompt=rules.storable(prompt),
+        model=None,
+        provider=llm.provider_of(claimed.model),
+        prompt_tokens=None,
+        completion_tokens=None,
+        cache_read_tokens=None,
+        cache_write_tokens=None,
+        cost_cents=None,
+        duration_ms=duration_ms,
+        error_code=failure.code,
+        error_message=rules.storable(failure.detail),
+    )

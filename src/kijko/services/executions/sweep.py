@@ -1,0 +1,23 @@
+"""What the scheduler does for executions: nothing waits unseen, nothing stays with a dead worker."""
+
+import structlog
+
+from kijko.core.jobs import Jobs
+from kijko.core.notices import Notices
+from kijko.core.tenancy import Tenants
+from kijko.models.enums import ExecutionStatus
+from kijko.services.executions import work_queries as queries
+
+_log = structlog.get_logger(__name__)
+
+
+async def sweep(database: Tenants, jobs: Jobs, notices: Notices, *, max_attempts: int) -> None:
+    """Takes runs away from dead workers and nudges the living ones where something waits."""
+    async with database.system("runs whose lease ran out, of every organization") as tx:
+        lost = await queries.expire(tx, max_attempts=max_attempts)
+        waiting = await queries.any_waiting(tx)
+    if lost:
+        _log.warning("executions.lost", runs=len(lost))
+        await notices.publish([str(one.id) for one in lost if one.status == ExecutionStatus.FAILED])
+    if waiting:
+        jobs.wake_workers()

@@ -1,0 +1,270 @@
+"""Every statement on executions that a worker or the scheduler causes: claims, results, leases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from kijko.core.db import Query, Scalar, Statement
+from kijko.core.tenancy import SystemTx
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this worker holds, with the version it froze."""
+
+    id: UUID
+    input: dict[str, Any]  # the input as JSON, checked when it was accepted
+    model: str
+    prompt_template: str
+    parameters: dict[str, Any]  # SkillParameters as JSON
+    attempts: int
+    request_id: str | None
+
+
+_CLAIM = Query(
+    Claimed,
+    """
+    with next as (
+      select id
+      from executions
+      where status = 'pending' and available_at <= now()
+      order by available_at, id
+      limit $2::integer
+      for update skip locked
+    )
+    update executions e
+    set
+      status = 'running',
+      lease_owner = $1::uuid,
+      lease_expires_at = now() + make_interval(secs => $3::double precision),
+      attempts = e.attempts + 1,
+      started_at = coalesce(e.started_at, now())
+    from next, skill_versions v
+    where e.id = next.id and v.skill_id = e.skill_id and v.version = e.skill_version
+    returning e.id, e.input, e.model, v.prompt_template, v.parameters, e.attempts, e.request_id
+    """,
+)
+
+
+async def claim(tx: SystemTx, worker: UUID, *, most: int, lease_s: float) -> list[Claimed]:
+    """Takes the runs that have waited longest, each for one lease."""
+    return await tx.all(_CLAIM, worker, most, lease_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. Tokens and cost are None where no model ran."""
+
+    id: UUID
+    attempts: int
+    status: str
+    output: str | None
+    rendered_prompt: str | None
+    model: str | None
+    provider: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    cost_cents: Decimal | None
+    duration_ms: int
+    error_code: str | None
+    error_message: str | None
+
+
+# The lease is the fence: a row that is no longer this worker's, in this attempt, takes no result.
+_FINISH = Scalar(
+    UUID,
+    """
+    with given as (
+      select *
+      from unnest(
+        $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+        $10::bigint[], $11::bigint[], $12::bigint[], $13::numeric[], $14::bigint[], $15::text[], $16::text[]
+      ) as g (
+        id, attempts, status, output, rendered_prompt, model, provider, prompt_tokens, completion_tokens,
+        cache_read_tokens, cache_write_tokens, cost_cents, duration_ms, error_code, error_message
+      )
+    ),
+    ended as (
+      update executions e
+      set
+        status = g.status,
+        output = g.output,
+        rendered_prompt = g.rendered_prompt,
+        model = coalesce(g.model, e.model),
+        prompt_tokens = g.prompt_tokens,
+        completion_tokens = g.completion_tokens,
+        cost_cents = g.cost_cents,
+        duration_ms = g.duration_ms,
+        error_code = g.error_code,
+        error_message = g.error_message,
+        lease_owner = null,
+        lease_expires_at = null,
+        completed_at = clock_timestamp()
+      from given g
+      where e.id = g.id and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = g.attempts
+      returning
+        e.id, e.organization_id, e.user_id, e.skill_id, e.execution_type, e.status, g.provider, g.model,
+        g.prompt_tokens, g.completion_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cost_cents, g.duration_ms
+    ),
+    accounted as (
+      insert into usage_ledger (
+        organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, provider, model,
+        prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, duration_ms, outcome
+      )
+      select
+        organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, provider, model,
+        prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, duration_ms, status
+      from ended
+      on conflict on constraint usage_ledger_subject_key do nothing
+    ),
+    counted as (
+      update skills s
+      set execution_count = s.execution_count + n.runs, last_executed_at = now()
+      from (select skill_id, count(*) as runs from ended group by skill_id) n
+      where s.id = n.skill_id
+    )
+    select id from ended
+    """,
+    writes=True,
+)
+
+
+async def finish(tx: SystemTx, worker: UUID, endings: Sequence[Ending]) -> list[UUID]:
+    """Writes the results that are still this worker's to write, with their ledger rows; answers their ids."""
+    return await tx.all(
+        _FINISH,
+        worker,
+        [e.id for e in endings],
+        [e.attempts for e in endings],
+        [e.status for e in endings],
+        [e.output for e in endings],
+        [e.rendered_prompt for e in endings],
+        [e.model for e in endings],
+        [e.provider for e in endings],
+        [e.prompt_tokens for e in endings],
+        [e.completion_tokens for e in endings],
+        [e.cache_read_tokens for e in endings],
+        [e.cache_write_tokens for e in endings],
+        [e.cost_cents for e in endings],
+        [e.duration_ms for e in endings],
+        [e.error_code for e in endings],
+        [e.error_message for e in endings],
+    )
+
+
+_RELEASE = Scalar(
+    bool,
+    "select kijko.release('oracle_queries', given.id) from unnest($1::uuid[]) as given (id) order by given.id",
+    writes=True,
+)
+
+
+async def give_back(tx: SystemTx, execution_ids: Sequence[UUID]) -> None:
+    """Gives back the quota of runs in which no model ran."""
+    await tx.all(_RELEASE, list(execution_ids))
+
+
+_RETRY = Statement(
+    """
+    update executions e
+    set
+      status = 'pending',
+      lease_owner = null,
+      lease_expires_at = null,
+      available_at = clock_timestamp() + make_interval(secs => $4::double precision)
+    where e.id = $2::uuid and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = $3::integer
+    """
+)
+
+
+async def try_again(tx: SystemTx, worker: UUID, execution_id: UUID, attempts: int, *, delay_s: float) -> None:
+    """Puts a run back into the queue for a later attempt."""
+    await tx.run(_RETRY, worker, execution_id, attempts, delay_s)
+
+
+# A worker that is asked to stop gives its runs back as if it had never claimed them.
+_HAND_BACK = Statement(
+    """
+    update executions e
+    set status = 'pending', lease_owner = null, lease_expires_at = null, attempts = e.attempts - 1
+    where e.status = 'running' and e.lease_owner = $1::uuid
+    """
+)
+
+
+async def hand_back(tx: SystemTx, worker: UUID) -> int:
+    """Puts everything this worker holds back into the queue; answers how many."""
+    return await tx.run(_HAND_BACK, worker)
+
+
+_RENEW = Scalar(
+    UUID,
+    """
+    update executions e
+    set lease_expires_at = now() + make_interval(secs => $3::double precision)
+    where e.id = any($2::uuid[]) and e.status = 'running' and e.lease_owner = $1::uuid
+    returning e.id
+    """,
+)
+
+
+async def renew(tx: SystemTx, worker: UUID, execution_ids: Sequence[UUID], *, lease_s: float) -> list[UUID]:
+    """Prolongs this worker's leases on these runs; answers the ids that it still holds."""
+    return await tx.all(_RENEW, worker, list(execution_ids), lease_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A run whose worker let the lease run out, and what became of it."""
+
+    id: UUID
+    status: str
+
+
+_EXPIRE = Query(
+    Lost,
+    """
+    with lost as (
+      select id
+      from executions
+      where status = 'running' and lease_expires_at < now()
+      order by lease_expires_at
+      limit 1000
+      for update skip locked
+    )
+    update executions e
+    set
+      status = case when e.attempts < $1::integer then 'pending' else 'failed' end,
+      lease_owner = null,
+      lease_expires_at = null,
+      error_code = case when e.attempts < $1 then null else 'WORKER_LOST' end,
+      error_message = case
+        when e.attempts < $1 then null
+        else 'The worker was lost during the run, more than once. Start it again.'
+      end,
+      completed_at = case when e.attempts < $1 then null else now() end
+    from lost
+    where e.id = lost.id
+    returning e.id, e.status
+    """,
+)
+
+
+async def expire(tx: SystemTx, *, max_attempts: int) -> list[Lost]:
+    """Takes the runs of dead workers away from them: back into the queue, or failed after the last attempt."""
+    return await tx.all(_EXPIRE, max_attempts)
+
+
+_WAITING = Scalar(
+    bool,
+    "select exists (select from executions where status = 'pending' and available_at <= now())",
+)
+
+
+async def any_waiting(tx: SystemTx) -> bool:
+    """Whether a run waits for a worker now."""
+    return await tx.one(_WAITING)

@@ -1,0 +1,27 @@
+"""What can go wrong with skills."""
+
+from kijko.core.errors import Conflict, Invalid, NotFound
+
+
+class SkillNotFound(NotFound):
+    """There is no skill with this id in your organization."""
+
+    code = "SKILL_NOT_FOUND"
+
+
+class SkillNameExists(Conflict):
+    """You already have a skill with this name. Names differ by more than upper and lower case; choose another one."""
+
+    code = "SKILL_NAME_EXISTS"
+
+
+class SkillInactive(Conflict):
+    """This skill is switched off. Activate it first."""
+
+    code = "SKILL_INACTIVE"
+
+
+class UnknownModel(Invalid):
+    """No such model is known."""
+
+    code = "UNKNOWN_MODEL"

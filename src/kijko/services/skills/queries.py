@@ -1,0 +1,160 @@
+"""Every statement on skills and skill_versions. Hot reads let Postgres write the JSON; tests hold it to the wire model."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from kijko.core.db import Json, Jsonb, Query
+from kijko.core.tenancy import OrgReader, OrgTx
+
+_UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+_WIRE = (
+    "json_build_object("
+    "'id', s.id, 'userId', s.user_id, 'name', s.name, 'description', s.description, 'category', s.category, "
+    "'promptTemplate', s.prompt_template, 'model', s.model, 'parameters', s.parameters, "
+    "'inputSchema', s.input_schema, 'outputFormat', s.output_format, 'context', s.context, 'version', s.version, "
+    "'isActive', s.is_active, 'isPublic', false, 'executionCount', s.execution_count, 'starCount', 0, "
+    "'rating', null, 'ratingCount', 0, "
+    "'lastExecutedAt', to_char(s.last_executed_at at time zone 'UTC', " + _UTC + "), "
+    "'createdAt', to_char(s.created_at at time zone 'UTC', " + _UTC + "), "
+    "'updatedAt', to_char(s.updated_at at time zone 'UTC', " + _UTC + "))"
+)
+
+_GET = Json("select " + _WIRE + " from skills s where s.id = $1::uuid")
+
+
+async def get(reader: OrgReader | OrgTx, skill_id: UUID) -> bytes | None:
+    """The skill as the wire's JSON, or None."""
+    return await reader.json(_GET, skill_id)
+
+
+_LIST = Json(
+    """
+    with matching as not materialized (
+      select s.id, s.updated_at
+      from skills s
+      where s.organization_id = (select kijko.current_org())
+        and ($1::text is null or s.category = $1)
+        and ($2::boolean is null or s.is_active = $2)
+        and ($3::text is null or strpos(lower(s.name || ' ' || coalesce(s.description, '')), lower($3)) > 0)
+    ),
+    total as (
+      select count(*) as n from matching
+    ),
+    page as (
+      select m.id, m.updated_at
+      from matching m
+      order by m.updated_at desc, m.id
+      limit $4::integer offset ($5::bigint - 1) * $4
+    )
+    select json_build_object(
+      'skills', coalesce((
+        select json_agg("""
+    + _WIRE
+    + """ order by p.updated_at desc, p.id)
+        from page p
+        join skills s on s.id = p.id
+      ), '[]'::json),
+      'total', total.n, 'page', $5, 'pageSize', $4, 'hasMore', total.n > $5 * $4
+    )
+    from total
+    """
+)
+
+
+async def list_page(
+    reader: OrgReader,
+    *,
+    category: str | None,
+    is_active: bool | None,
+    search: str | None,
+    page: int,
+    page_size: int,
+) -> bytes:
+    """A SkillPage as the wire's JSON: last updated first."""
+    return await reader.json(_LIST, category, is_active, search, page_size, page) or b""
+
+
+_INSERT = Json(
+    """
+    with made as (
+      insert into skills as s (
+        organization_id, user_id, name, description, category, prompt_template, model, parameters, input_schema,
+        output_format, context, is_active
+      )
+      values (
+        kijko.current_org(), auth.uid(), $1::text, $2::text, $3::text, $4::text, $5::text, $6::jsonb, $7::jsonb,
+        $8::text, $9::jsonb, $10::boolean
+      )
+      returning s.*
+    ),
+    version as (
+      insert into skill_versions (
+        organization_id, skill_id, version, prompt_template, model, parameters, input_schema, output_format, context,
+        created_by
+      )
+      select
+        m.organization_id, m.id, m.version, m.prompt_template, m.model, m.parameters, m.input_schema,
+        m.output_format, m.context, m.user_id
+      from made m
+    )
+    select """
+    + _WIRE
+    + " from made s"
+)
+
+
+async def insert(
+    tx: OrgTx,
+    *,
+    name: str,
+    description: str | None,
+    category: str,
+    prompt_template: str,
+    model: str,
+    parameters: Jsonb,
+    input_schema: Jsonb | None,
+    output_format: str,
+    context: Jsonb | None,
+    is_active: bool,
+) -> bytes:
+    """Inserts a skill with its first version and answers it as the wire's JSON."""
+    made = await tx.json(
+        _INSERT,
+        name,
+        description,
+        category,
+        prompt_template,
+        model,
+        parameters,
+        input_schema,
+        output_format,
+        context,
+        is_active,
+    )
+    return made or b""
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """What it takes to accept a run of a skill: the newest version's input schema and model."""
+
+    version: int
+    is_active: bool
+    model: str
+    prompt_template: str
+    input_schema: list[dict[str, object]] | None
+
+
+_RUNNABLE = Query(
+    Runnable,
+    """
+    select s.version, s.is_active, s.model, s.prompt_template, s.input_schema
+    from skills s
+    where s.id = $1::uuid
+    """,
+)
+
+
+async def runnable(tx: OrgReader | OrgTx, skill_id: UUID) -> Runnable | None:
+    """The part of a skill that accepting a run needs."""
+    return await tx.first(_RUNNABLE, skill_id)

@@ -1,0 +1,1 @@
+"""The job edge: Celery carries nudges, one event loop a process does the work, the scheduler sweeps."""

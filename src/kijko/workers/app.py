@@ -1,0 +1,70 @@
+"""The Celery application. Its one task is a nudge: the work is in Postgres's rows.
+
+Start it with `celery -A kijko.workers.app worker --pool=solo`: one process, one event loop, many runs at once.
+"""
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_shutdown
+
+from kijko.core.logging import configure
+from kijko.settings import Settings, load, required
+from kijko.workers.runtime import Runtime
+
+QUEUE = "kijko"
+WAKE = "kijko.wake"
+
+
+def make_app(settings: Settings) -> Celery:
+    """A Celery application on the settings' Redis. It connects on the first use."""
+    made = Celery("kijko", broker=required(settings.redis.url, "KIJKO_REDIS_URL"), set_as_current=False)
+    made.conf.update(
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_serializer="json",
+        accept_content=["json"],
+        enable_utc=True,
+        worker_prefetch_multiplier=16,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # Above the longest task; a task here takes microseconds.
+        broker_transport_options={
+            "visibility_timeout": 3600,
+            "socket_timeout": settings.redis.timeout_s,
+            "socket_connect_timeout": settings.redis.timeout_s,
+            "retry_on_timeout": True,
+        },
+    )
+    return made
+
+
+def worker_app(settings: Settings) -> Celery:
+    """The application of a worker process: with its task and its runtime."""
+    made = make_app(settings)
+    runtime = Runtime(settings)
+    made.task(runtime.wake, name=WAKE)
+
+    def start(**_: object) -> None:
+        runtime.start()
+
+    def stop(**_: object) -> None:
+        runtime.stop()
+
+    def log(**_: object) -> None:
+        configure(settings.log)
+
+    # weak=False: nothing else holds these.
+    setup_logging.connect(log, weak=False)
+    worker_process_init.connect(start, weak=False)
+    worker_shutdown.connect(stop, weak=False)
+    return made
+
+
+def __getattr__(name: str) -> Celery:
+    # `celery -A kijko.workers.app` asks for `app`; whoever only imports this module reads no settings.
+    if name in ("app", "celery"):
+        globals()["app"] = globals()["celery"] = made = worker_app(load())
+        return made
+    raise AttributeError(name)

@@ -1,0 +1,112 @@
+"""What a worker process has: one event loop in a thread of its own, one pool, the model clients, the runner.
+
+Celery's own thread only takes nudges in; it never waits for the work.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from concurrent.futures import Future
+
+import structlog
+import uvloop
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from kijko.clients import llm
+from kijko.core.db import Database
+from kijko.core.notices import Notices
+from kijko.core.redis import connect
+from kijko.core.tenancy import Tenants
+from kijko.services.executions import Runner
+from kijko.settings import Settings, required
+
+HEARTBEAT = "kijko:worker:heartbeat:"
+_HEARTBEAT_S = 5
+_HEARTBEAT_TTL_S = 15
+_STOP_S = 12.0
+_log = structlog.get_logger(__name__)
+
+
+async def connect_worker(settings: Settings, name: str) -> Tenants:
+    """The database as the worker's login sees it."""
+    database = settings.database
+    return Tenants(
+        await Database.connect(
+            required(database.worker_url, "KIJKO_DATABASE_WORKER_URL"),
+            pool_size=database.pool_size,
+            statement_timeout_ms=database.statement_timeout_ms,
+            connect_timeout_s=database.connect_timeout_s,
+            acquire_timeout_s=database.acquire_timeout_s,
+            prepared=database.prepared_statements,
+            application_name=name,
+        )
+    )
+
+
+class Runtime:
+    """Made in the process that works (after a fork), by `start`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runner: Runner | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping: asyncio.Event | None = None
+
+    def start(self) -> None:
+        """Starts the loop; returns when the runner claims, or raises what kept it from that."""
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._main, args=(ready,), name="kijko-loop", daemon=True)
+        self._thread.start()
+        ready.result(timeout=60)
+
+    def wake(self) -> None:
+        """The nudge's task: from Celery's thread, at once."""
+        if self._loop is not None and self._runner is not None:
+            self._loop.call_soon_threadsafe(self._runner.wake)
+
+    def stop(self) -> None:
+        """Gives back what does not end in time, closes everything."""
+        if self._loop is not None and self._stopping is not None and self._thread is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(timeout=_STOP_S)
+
+    def _main(self, ready: Future[None]) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            try:
+                runner.run(self._live(ready))
+            except Exception as error:
+                if ready.done():
+                    _log.exception("worker.died")
+                    os._exit(1)  # Celery's thread would go on taking nudges that nobody serves
+                ready.set_exception(error)
+
+    async def _live(self, ready: Future[None]) -> None:
+        settings = self._settings
+        database = await connect_worker(settings, "kijko-worker")
+        redis = connect(settings.redis)
+        notices, models = Notices(redis), llm.Models(settings.models)
+        runner = Runner(database, models, notices, settings)
+        self._loop, self._stopping, self._runner = asyncio.get_running_loop(), asyncio.Event(), runner
+        runner.start()
+        beating = asyncio.create_task(_beat(redis, str(runner.id)))
+        ready.set_result(None)
+        _log.info("worker.ready", worker=str(runner.id), host=socket.gethostname(), pid=os.getpid())
+        await self._stopping.wait()
+        beating.cancel()
+        await runner.stop()
+        await models.close()
+        await redis.aclose()
+        await database.database.close()
+        _log.info("worker.stopped", worker=str(runner.id))
+
+
+async def _beat(redis: Redis, worker: str) -> None:
+    while True:
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await redis.set(HEARTBEAT + worker, "1", ex=_HEARTBEAT_TTL_S)
+        await asyncio.sleep(_HEARTBEAT_S)
