@@ -1,0 +1,1 @@
+"""What surrounds every request: plain ASGI, one class a file, a few microseconds each."""

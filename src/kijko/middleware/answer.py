@@ -1,0 +1,35 @@
+"""How an error leaves over HTTP: problem+json with the request's id, and the headers its kind asks for."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.types import Send
+
+from kijko.core.errors import AppError, Limited, Unauthenticated, Unavailable
+from kijko.core.logging import request_id
+from kijko.models.problem import problem_of
+
+Raw = tuple[bytes, bytes]
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+def rendered(error: AppError) -> tuple[int, bytes, list[Raw]]:
+    """The status, body and headers of an error's answer, under the id of the request at work."""
+    problem = problem_of(error, request_id.get())
+    body = problem.model_dump_json(by_alias=True).encode()
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    if isinstance(error, Unauthenticated):
+        # Whoever sent no token is told the scheme alone; whoever sent one, that it is the token (RFC 6750).
+        known = type(error) is Unauthenticated
+        headers.append((b"www-authenticate", b"Bearer" if known else b'Bearer error="invalid_token"'))
+    if isinstance(error, Limited | Unavailable) and error.retry_after_s is not None:
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    return problem.status, body, headers
+
+
+async def send_problem(send: Send, error: AppError, headers: Sequence[Raw] = ()) -> None:
+    """Answer with an error from inside a middleware."""
+    status, body, own = rendered(error)
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,78 @@
+"""How much a request may bring along."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kijko.middleware.answer import send_problem
+from kijko.middleware.errors import PayloadTooLarge
+
+Limits = Sequence[tuple[str, int]]
+"""(path prefix, bytes): addresses with a limit of their own, such as uploads."""
+
+_TOO_LARGE: Final = 413
+
+
+class _Exceeded(HTTPException):
+    # An HTTPException, since the framework turns any other error while a body is read into a 400.
+    def __init__(self, limit: int) -> None:
+        super().__init__(_TOO_LARGE, detail=_sentence(limit))
+
+
+class BodyLimit:
+    """Refuses with 413 what announces too much at once, and what was not announced as soon as it is too much."""
+
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, apart: Limits = ()) -> None:
+        self.app = app
+        self._limit = limit_bytes
+        self._apart = tuple(apart)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is small enough."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced, chunked = _announced(scope)
+        if not announced and not chunked:
+            await self.app(scope, receive, send)
+            return
+        limit = self._limit_of(scope["path"])
+        if announced > limit:
+            await send_problem(send, PayloadTooLarge(_sentence(limit)), [(b"connection", b"close")])
+            return
+        await self.app(scope, _counted(receive, limit) if chunked else receive, send)
+
+    def _limit_of(self, path: str) -> int:
+        return next((limit for prefix, limit in self._apart if path.startswith(prefix)), self._limit)
+
+
+def _announced(scope: Scope) -> tuple[int, bool]:
+    """The body's announced length in bytes, and whether it comes in chunks instead, with no length announced."""
+    length, chunked = 0, False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = int(value)  # the server has checked that it is a number
+        elif name == b"transfer-encoding":
+            chunked = True
+    return length, chunked
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def receive_counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise _Exceeded(limit)
+        return message
+
+    return receive_counted
+
+
+def _sentence(limit: int) -> str:
+    size = f"{limit / 1_048_576:g} MiB" if limit >= 1_048_576 else f"{limit / 1024:g} KiB"
+    return f"The body is larger than the {size} that this address takes. Send less at once."

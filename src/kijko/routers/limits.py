@@ -1,0 +1,110 @@
+"""How often signing in may be tried. A route takes one of these dependencies; every answer then carries its limit.
+
+    async def login(…, _: Annotated[None, Depends(limit_login)]) -> …
+
+An attempt counts for the client's address and for the e-mail in the body, in one step. `/api` and `/api/v1` are one
+path by the time a route is found, so they count together. A body that names nobody is not counted: it is a 422.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from kijko.core.errors import Limited, Unavailable
+from kijko.core.redis import RedisFailure
+from kijko.core.window import Taken, take
+from kijko.middleware.address import bucket, client_address
+from kijko.middleware.headers import add_header
+from kijko.settings import Auth, Settings
+
+Limit = Callable[[Request], Awaitable[None]]
+
+METRIC: Final = "auth_attempts"
+_SPAN_S: Final = 60
+
+
+def auth_limit(name: str, per_minute: Callable[[Auth], int], *, subject: str = "email") -> Limit:
+    """A dependency that counts an attempt at `name`, which the body's text field `subject` makes one.
+
+    Only an e-mail is counted as an account; with another subject the address alone is.
+
+    The dependency raises:
+        Limited: 429 RATE_LIMITED with details {metric, limit, used, resetsAt} and Retry-After.
+        Unavailable: Redis does not answer. Then nobody signs in, since guessing would be free.
+    """
+
+    async def limit(request: Request) -> None:
+        named = _subject(await request.json(), subject)
+        if named is None:
+            return
+        settings: Settings = request.app.state.settings
+        address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
+        keys = [_key(name, "address", address)]
+        if subject == "email":
+            keys.append(_key(name, "account", named))
+        taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
+        _tell(request, name, taken)
+        if not taken.allowed:
+            raise _refusal(taken)
+
+    return limit
+
+
+async def _take(request: Request, keys: list[str], limit: int, timeout_s: float) -> Taken:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await take(request.app.state.clients.redis, keys, limit=limit, span_s=_SPAN_S)
+    except RedisFailure:
+        raise Unavailable(
+            "Signing in is not possible at the moment, because attempts cannot be counted. Try again in a little while."
+        ) from None
+
+
+def _subject(body: Any, field: str) -> str | None:  # Any: whatever JSON was sent
+    value = body.get(field) if isinstance(body, dict) else None
+    text = value.strip().lower() if isinstance(value, str) else ""
+    return text or None
+
+
+def _key(name: str, kind: str, value: str) -> str:
+    # Hashed: Redis keeps no list of who signs in. The braces put all keys into one slot of a cluster.
+    return f"{{kijko:attempts}}:{name}:{kind}:{sha256(value.encode()).hexdigest()[:32]}"
+
+
+def _tell(request: Request, name: str, taken: Taken) -> None:
+    """Say the limit in the form most clients read (RateLimit-*), and in the IETF draft's later one."""
+    reset = str(math.ceil(taken.wait_s))
+    for header, value in (
+        ("RateLimit-Limit", str(taken.limit)),
+        ("RateLimit-Remaining", str(taken.remaining)),
+        ("RateLimit-Reset", reset),
+        ("RateLimit-Policy", f'"{name}";q={taken.limit};w={_SPAN_S}'),
+        ("RateLimit", f'"{name}";r={taken.remaining};t={reset}'),
+    ):
+        add_header(request.scope, header, value)
+
+
+def _refusal(taken: Taken) -> Limited:
+    seconds = max(1, math.ceil(taken.wait_s))
+    resets_at = datetime.now(UTC) + timedelta(seconds=taken.wait_s)
+    return Limited(
+        f"Too many attempts: {taken.limit} a minute are allowed. Wait {seconds} s, then try again.",
+        details={
+            "metric": METRIC,
+            "limit": taken.limit,
+            "used": taken.used,
+            "resetsAt": resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        },
+        retry_after_s=seconds,
+    )
+
+
+limit_login: Final = auth_limit("login", lambda auth: auth.attempts_per_minute)
+limit_signup: Final = auth_limit("signup", lambda auth: auth.attempts_per_minute)
+limit_refresh: Final = auth_limit("refresh", lambda auth: auth.refreshes_per_minute, subject="refresh_token")
+limit_forgot: Final = auth_limit("forgot", lambda auth: auth.refreshes_per_minute)
