@@ -3,6 +3,8 @@
 Start it with `celery -A kijko.workers.app worker --pool=solo`: one process, one event loop, many runs at once.
 """
 
+import logging
+
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_shutdown
 
@@ -54,6 +56,8 @@ def worker_app(settings: Settings) -> Celery:
 
     def log(**_: object) -> None:
         configure(settings.log)
+        for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines a nudge
+            logging.getLogger(chatty).setLevel(logging.WARNING)
 
     # weak=False: nothing else holds these.
     setup_logging.connect(log, weak=False)

@@ -96,13 +96,22 @@ class Runtime:
         beating = asyncio.create_task(_beat(redis, str(runner.id)))
         ready.set_result(None)
         _log.info("worker.ready", worker=str(runner.id), host=socket.gethostname(), pid=os.getpid())
-        await self._stopping.wait()
+        await _until(self._stopping, runner)
         beating.cancel()
         await runner.stop()
         await models.close()
         await redis.aclose()
         await database.database.close()
         _log.info("worker.stopped", worker=str(runner.id))
+
+
+async def _until(stopping: asyncio.Event, runner: Runner) -> None:
+    """Returns when the process is to stop; raises what broke a loop of the runner, since half a worker is none."""
+    asked = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait({asked, *runner.loops}, return_when=asyncio.FIRST_COMPLETED)
+    if asked not in done:
+        done.pop().result()
+        raise RuntimeError("a loop of the runner ended")
 
 
 async def _beat(redis: Redis, worker: str) -> None:

@@ -35,12 +35,12 @@ class Runner:
         self._awake = asyncio.Event()
         self._held: dict[UUID, asyncio.Task[None]] = {}
         self._done: asyncio.Queue[Ended | Again] = asyncio.Queue()
-        self._loops: list[asyncio.Task[None]] = []
+        self.loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begins to claim and to run."""
         self._awake.set()
-        self._loops = [asyncio.create_task(loop()) for loop in (self._claim_loop, self._write_loop, self._renew_loop)]
+        self.loops = [asyncio.create_task(loop()) for loop in (self._claim_loop, self._write_loop, self._renew_loop)]
 
     def wake(self) -> None:
         """There is something to claim."""
@@ -48,7 +48,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Claims no more, lets what is nearly done end, hands the rest back to the queue."""
-        claiming, writing, renewing = self._loops
+        claiming, writing, renewing = self.loops
         await _end(claiming)
         if self._held:
             await asyncio.wait(self._held.values(), timeout=_STOP_GRACE_S)
