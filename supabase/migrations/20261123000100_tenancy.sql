@@ -208,40 +208,6 @@ alter table public.session_cutoffs force row level security;
 
 -- ---- before a tenant is known: sign-in ---------------------------------------------------------------------------
 
-create function kijko.register(
-  subject uuid, email text, first_name text, last_name text, email_verified boolean, organization_name text
-) returns uuid
-  language plpgsql volatile security definer set search_path = ''
-as $$
-declare
-  organization uuid;
-begin
-  -- Two first requests of one person at once must make one organization.
-  perform pg_advisory_xact_lock(hashtextextended('register:' || subject::text, 0));
-  insert into public.users as u (id, email, first_name, last_name, email_verified)
-  values (subject, register.email, register.first_name, register.last_name, register.email_verified)
-  on conflict (id) do update set email = excluded.email, email_verified = excluded.email_verified, updated_at = now();
-  select m.organization_id into organization
-  from public.memberships m
-  join public.users u on u.id = m.user_id
-  where m.user_id = subject
-  order by m.organization_id = u.default_organization_id desc nulls last, m.joined_at, m.organization_id
-  limit 1;
-  if organization is not null then
-    return organization;
-  end if;
-  insert into public.organizations (name) values (organization_name) returning id into organization;
-  insert into public.memberships (organization_id, user_id, role) values (organization, subject, 'owner');
-  update public.users u set default_organization_id = organization where u.id = subject;
-  return organization;
-end
-$$;
-comment on function kijko.register(uuid, text, text, text, boolean, text) is
-  'Makes the person and, unless there is one, an organization of their own; answers the default organization. '
-  'Safe to call again.';
-revoke execute on function kijko.register(uuid, text, text, text, boolean, text) from public, anon, authenticated;
-grant execute on function kijko.register(uuid, text, text, text, boolean, text) to kijko_api, service_role;
-
 create function kijko.end_session(session text, subject uuid, seconds integer) returns void
   language sql volatile security definer set search_path = ''
 as $$
@@ -256,12 +222,14 @@ grant execute on function kijko.end_session(text, uuid, integer) to kijko_api, s
 create function kijko.end_sessions_before(subject uuid, instant timestamptz, except_session text) returns void
   language sql volatile security definer set search_path = ''
 as $$
-  insert into public.session_cutoffs (user_id, issued_before, except_session_id)
+  insert into public.session_cutoffs as c (user_id, issued_before, except_session_id)
   values (subject, instant, except_session)
   on conflict (user_id) do update
     set issued_before = excluded.issued_before, except_session_id = excluded.except_session_id
+    where c.issued_before <= excluded.issued_before
 $$;
 comment on function kijko.end_sessions_before(uuid, timestamptz, text) is
-  'Refuses every access token of that person issued before the instant, but for one session''s.';
+  'Refuses every access token of that person issued before the instant, but for one session''s. Tokens carry whole '
+  'seconds. An earlier instant than the one that stands changes nothing.';
 revoke execute on function kijko.end_sessions_before(uuid, timestamptz, text) from public, anon, authenticated;
 grant execute on function kijko.end_sessions_before(uuid, timestamptz, text) to kijko_api, service_role;
