@@ -61,10 +61,14 @@ def shown(site: Site) -> dict[str, str]:
     return dict(sorted(values.items()))
 
 
+def inherited(site: Site) -> dict[str, str]:
+    """What a process takes over from the person's environment: everything but Kijko's settings."""
+    return {name: value for name, value in site.environ.items() if not name.startswith("KIJKO_")}
+
+
 def for_process(site: Site, *, owner: bool = False) -> dict[str, str]:
     """The whole environment of one of Kijko's processes. Only an `owner` process gets the database owner's URL."""
-    inherited = {name: value for name, value in site.environ.items() if not name.startswith("KIJKO_")}
-    values = {**inherited, **settings(site), "PYTHONUNBUFFERED": "1"}
+    values = {**inherited(site), **settings(site), "PYTHONUNBUFFERED": "1"}
     if not owner:
         values.pop(_OWNER_ONLY, None)
     return values

@@ -62,7 +62,7 @@ def kijko(site: Site, command: str) -> None:
         StackError: it failed; with the end of its output.
         Interrupted: the person wants to stop.
     """
-    argv = (sys.executable, "-m", "kijko.cli", command)
+    argv = (sys.executable, "-P", "-m", "kijko.cli", command)
     if run(site, argv, log=command, environ=environment.for_process(site, owner=True)) != 0:
         raise failure(site, f"`kijko {command}` failed.", command)
 

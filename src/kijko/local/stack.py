@@ -24,8 +24,10 @@ from typing import Self
 from kijko.local import environment, keycloak, oneshot, ports, postgres, process, redis
 from kijko.local.errors import StackError
 from kijko.local.home import Home, HomeLock, Running, State
+from kijko.local.mail import part as mail
 from kijko.local.process import Part
 from kijko.local.site import Say, Site
+from kijko.local.stripe import part as stripe
 from kijko.local.supervisor import Supervisor
 
 SERVERS = ("postgres", "redis", "keycloak", "mail", "stripe")
@@ -36,6 +38,8 @@ _FACTORIES: Mapping[str, Callable[[Site], Part]] = {
     "postgres": postgres.part,
     "redis": redis.part,
     "keycloak": keycloak.part,
+    "mail": mail.part,
+    "stripe": stripe.part,
 }
 
 
