@@ -10,6 +10,8 @@ from kijko.clients.llm.base import ModelAnswer, ModelCall
 _NAME = "Anthropic"
 # The Messages API wants a bound on the answer; what a person does not set may be this long.
 _MAX_TOKENS = 4096
+# The SDK no longer names these, since the newest models take none of them; older ones do, and say so when not.
+_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 
 
 class Anthropic:
@@ -20,10 +22,14 @@ class Anthropic:
 
     async def run(self, call: ModelCall) -> ModelAnswer:
         """One message, one answer."""
-        parameters: dict[str, Any] = {"max_tokens": _MAX_TOKENS, **call.parameters}  # the SDK's own keyword arguments
+        sampling = {name: value for name, value in call.parameters.items() if name in _SAMPLING}
+        parameters: dict[str, Any] = {  # the SDK's own keyword arguments
+            "max_tokens": _MAX_TOKENS,
+            **{name: value for name, value in call.parameters.items() if name not in _SAMPLING},
+        }
         try:
             message = await self._client.messages.create(
-                model=call.model, messages=[{"role": "user", "content": call.prompt}], **parameters
+                model=call.model, messages=[{"role": "user", "content": call.prompt}], extra_body=sampling, **parameters
             )
         except anthropic.APITimeoutError as error:
             raise failures.timeout(_NAME) from error

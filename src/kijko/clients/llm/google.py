@@ -2,7 +2,7 @@
 
 import asyncio
 
-import httpx
+import httpx2
 from google import genai
 from google.genai import errors, types
 
@@ -33,11 +33,11 @@ class Google:
                 answer = await self._client.aio.models.generate_content(
                     model=call.model, contents=call.prompt, config=config
                 )
-        except (TimeoutError, httpx.TimeoutException) as error:
+        except (TimeoutError, httpx2.TimeoutException) as error:
             raise failures.timeout(_NAME) from error
         except errors.APIError as error:
             raise failures.of_status(_NAME, error.code, error.message or "") from error
-        except (OSError, httpx.TransportError) as error:
+        except (OSError, httpx2.TransportError) as error:
             raise failures.unreachable(_NAME) from error
         if not answer.candidates or answer.text is None:
             raise failures.refused(_NAME)

@@ -1,0 +1,228 @@
+"""One running stack for the whole test run, started by the first test that needs it; a fresh organization a test.
+
+The stack is the product's own `kijko up` on free ports and a home of its own, with two settings that only tests have:
+a second token issuer is trusted, and X-Forwarded-For is believed, so that each test may come from its own address.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.fakes import issuer as issuers
+from tests.fakes import models
+
+_SHARED = "KIJKO_TESTS_SHARED"
+_READY_S = 300
+_ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    # Short, since a Unix socket's path may have 107 bytes; reachable, since Postgres runs as nobody under root.
+    shared = Path(tempfile.mkdtemp(prefix="kijko-t-", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108
+    url, issuer = issuers.serve(shared)
+    models_url, providers = models.serve()
+    os.environ[_SHARED] = json.dumps({"folder": str(shared), "issuer": url, "models": models_url})
+    config.stash[_SERVERS] = (shared, [issuer, providers])
+
+
+_SERVERS = pytest.StashKey[tuple[Path, list[Any]]]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _SERVERS not in config.stash:
+        return
+    shared, servers = config.stash[_SERVERS]
+    pid_file = shared / "up.pid"
+    if pid_file.exists():
+        _stop(int(pid_file.read_text()))
+    for server in servers:
+        server.shutdown()
+    if os.environ.get("KIJKO_TESTS_KEEP"):
+        print(f"kept: {shared}")
+    else:
+        shutil.rmtree(shared, ignore_errors=True)
+
+
+def _stop(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        for _ in range(300):
+            os.kill(pid, 0)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Shared:
+    folder: Path
+    issuer: issuers.Issuer
+    models_url: str
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Shared:
+    known = json.loads(os.environ[_SHARED])
+    folder = Path(known["folder"])
+    return Shared(folder, issuers.Issuer(known["issuer"], folder / "issuer.pem"), known["models"])
+
+
+def _environment(shared: Shared) -> dict[str, str]:
+    trusted = [{"issuer": shared.issuer.url, "jwks_url": shared.issuer.url + "/jwks"}]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")}
+    return clean | {
+        "KIJKO_HOME": str(shared.home),
+        "KIJKO_PORT": str(_free_port()),
+        "KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps(trusted),
+        "KIJKO_HTTP_TRUSTED_PROXIES": '["127.0.0.1/32"]',
+        "KIJKO_MODELS_ANTHROPIC_BASE_URL": shared.models_url,
+        "KIJKO_MODELS_ANTHROPIC_API_KEY": "dev-only-anthropic",
+        "KIJKO_MODELS_OPENAI_BASE_URL": shared.models_url + "/v1",
+        "KIJKO_MODELS_OPENAI_API_KEY": "dev-only-openai",
+        "KIJKO_MODELS_GOOGLE_BASE_URL": shared.models_url,
+        "KIJKO_MODELS_GOOGLE_API_KEY": "dev-only-google",
+        "KIJKO_MODELS_TIMEOUT_S": "5",
+    }
+
+
+def _start(shared: Shared) -> None:
+    with (shared.folder / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "kijko.cli", "up"],
+            cwd=_ROOT,
+            env=_environment(shared),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    (shared.folder / "up.pid").write_text(str(up.pid))
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline and up.poll() is None:
+        with contextlib.suppress(KeyError, httpx.HTTPError):
+            url = read_status(shared.home)["KIJKO_API_URL"]
+            if httpx.get(url + "/health", timeout=5).json()["status"] == "healthy":
+                return
+        time.sleep(0.5)
+    pytest.exit("the stack did not start:\n" + (shared.folder / "up.log").read_text()[-4000:], returncode=3)
+
+
+def read_status(home: Path) -> dict[str, str]:
+    """`kijko status -o env` as a dict."""
+    told = subprocess.run(
+        [sys.executable, "-m", "kijko.cli", "status", "-o", "env"],
+        cwd=_ROOT,
+        env=os.environ | {"KIJKO_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
+
+
+@pytest.fixture(scope="session")
+def stack_env(shared: Shared) -> dict[str, str]:
+    """What `kijko status -o env` says of the running stack; the first test to ask starts it."""
+    with (shared.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = shared.folder / "env.json"
+        if not known.exists():
+            _start(shared)
+            known.write_text(json.dumps(read_status(shared.home)))
+        found: dict[str, str] = json.loads(known.read_text())
+        return found
+
+
+@pytest.fixture
+def owner(stack_env: dict[str, str]) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of the database's owner, which passes row-level security by: for looking, not for acting."""
+    with psycopg.connect(stack_env["KIJKO_DATABASE_URL"], autocommit=True) as connection:
+        yield connection
+
+
+def fresh_address() -> str:
+    """An address that no other test comes from."""
+    return ".".join(["10", *(str(random.randint(1, 254)) for _ in range(3))])
+
+
+@pytest.fixture
+async def api(stack_env: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    """The running API, for a caller of an address of their own, without a token."""
+    async with httpx.AsyncClient(
+        base_url=stack_env["KIJKO_API_URL"], headers={"X-Forwarded-For": fresh_address()}, timeout=30
+    ) as client:
+        yield client
+
+
+@dataclass
+class Person:
+    """Somebody with an organization of their own and a token of the tests' issuer."""
+
+    id: uuid.UUID
+    organization_id: uuid.UUID
+    email: str
+    token: str
+    http: httpx.AsyncClient = field(repr=False)
+
+
+@pytest.fixture
+async def person(
+    stack_env: dict[str, str], shared: Shared, owner: psycopg.Connection[Any]
+) -> AsyncIterator[Callable[..., Person]]:
+    """Makes people: `person()`, `person(plan="enterprise")`. Each has an HTTP client that carries their token."""
+    made: list[Person] = []
+
+    def make(*, plan: str = "teams") -> Person:
+        user = uuid.uuid4()
+        email = f"{secrets.token_hex(6)}@people.test"
+        row = owner.execute(
+            "select kijko.register(%s, %s, 'Test', 'Person', true, 'Test organization')", (user, email)
+        ).fetchone()
+        assert row is not None
+        organization = row[0]
+        if plan != "free":
+            owner.execute("select kijko.grant_plan(%s, %s, 'a test')", (organization, plan))
+        token = shared.issuer.token(user, organization, email=email)
+        http = httpx.AsyncClient(
+            base_url=stack_env["KIJKO_API_URL"] + "/api",
+            headers={"Authorization": f"Bearer {token}", "X-Forwarded-For": fresh_address()},
+            timeout=60,
+        )
+        made.append(Person(user, organization, email, token, http))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.http.aclose()

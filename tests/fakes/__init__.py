@@ -1,0 +1,1 @@
+"""Stand-ins for what cannot run here, on the real wire."""

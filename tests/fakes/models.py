@@ -1,0 +1,127 @@
+"""Anthropic, OpenAI and Google in their wire formats. What a prompt says in brackets decides the answer:
+
+`[429]`, `[529]`, `[401]`, `[refuse]`, `[hang]`; `[429 once]` fails the first request with that prompt only.
+"""
+
+import json
+import re
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_STATUS = re.compile(r"\[(4\d\d|5\d\d)( once)?\]")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen: dict[str, int] = {}
+    lock = threading.Lock()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("/v1/messages"):
+            self._anthropic(body)
+        elif self.path.endswith("/chat/completions"):
+            self._openai(body)
+        else:
+            self._google(body)
+
+    def _anthropic(self, body: dict[str, Any]) -> None:
+        prompt = body["messages"][0]["content"]
+        if status := self._failure(prompt):
+            kind = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}.get(status, "api_error")
+            return self._answer(status, {"type": "error", "error": {"type": kind, "message": "as asked"}})
+        refused = "[refuse]" in prompt
+        return self._answer(
+            200,
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": body["model"],
+                "content": [{"type": "text", "text": f"claude says: {prompt}"}],
+                "stop_reason": "refusal" if refused else "end_turn",
+                "stop_sequence": None,
+                "usage": {
+                    "input_tokens": 1000,
+                    "output_tokens": 200,
+                    "cache_read_input_tokens": 500,
+                    "cache_creation_input_tokens": 300,
+                },
+            },
+        )
+
+    def _openai(self, body: dict[str, Any]) -> None:
+        prompt = body["messages"][0]["content"]
+        if status := self._failure(prompt):
+            return self._answer(status, {"error": {"message": "as asked", "type": "x", "code": None, "param": None}})
+        reason = "content_filter" if "[refuse]" in prompt else "stop"
+        return self._answer(
+            200,
+            {
+                "id": "chatcmpl-1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": body["model"],
+                "choices": [
+                    {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": f"gpt says: {prompt}"}}
+                ],
+                "usage": {
+                    "prompt_tokens": 1000,
+                    "completion_tokens": 200,
+                    "total_tokens": 1200,
+                    "prompt_tokens_details": {"cached_tokens": 400},
+                },
+            },
+        )
+
+    def _google(self, body: dict[str, Any]) -> None:
+        prompt = body["contents"][0]["parts"][0]["text"]
+        if status := self._failure(prompt):
+            return self._answer(status, {"error": {"code": status, "message": "as asked", "status": "X"}})
+        content = {"role": "model", "parts": [{"text": f"gemini says: {prompt}"}]}
+        candidates = [] if "[refuse]" in prompt else [{"content": content, "finishReason": "STOP", "index": 0}]
+        return self._answer(
+            200,
+            {
+                "candidates": candidates,
+                "usageMetadata": {
+                    "promptTokenCount": 1000,
+                    "candidatesTokenCount": 150,
+                    "thoughtsTokenCount": 50,
+                    "cachedContentTokenCount": 250,
+                    "totalTokenCount": 1200,
+                },
+                "modelVersion": self.path.split("/models/")[1].split(":")[0],
+            },
+        )
+
+    def _failure(self, prompt: str) -> int:
+        if "[hang]" in prompt:
+            time.sleep(20)
+        found = _STATUS.search(prompt)
+        if found is None:
+            return 0
+        with self.lock:
+            self.seen[prompt] = self.seen.get(prompt, 0) + 1
+            return int(found[1]) if found[2] is None or self.seen[prompt] == 1 else 0
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def serve() -> tuple[str, ThreadingHTTPServer]:
+    """Serves all three from threads; answers the URL and the server to shut down."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}", server
