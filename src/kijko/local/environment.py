@@ -10,7 +10,7 @@ DEV_EMAIL = "demo@kijko.local"
 DEV_PASSWORD = "dev-only-kijko-demo-1"  # noqa: S105  # the demo user's, printed at every start
 REALM = "kijko"
 # Settings of the stack itself, which no process of Kijko's knows.
-_OWN = ("KIJKO_HOME", "KIJKO_KEYCLOAK_HOME")
+OWN = ("KIJKO_HOME", "KIJKO_KEYCLOAK_HOME")
 _OWNER_ONLY = "KIJKO_DATABASE_URL"
 
 
@@ -40,7 +40,7 @@ def settings(site: Site) -> dict[str, str]:
     chosen["KIJKO_STRIPE_WEBHOOK_SECRET"] = site.secrets.stripe_webhook
     chosen["KIJKO_KEYCLOAK_REALM"] = REALM
     chosen["KIJKO_AUTH_ENCRYPTION_KEY"] = site.secrets.encryption_key
-    given = {name: value for name, value in site.environ.items() if name.startswith("KIJKO_") and name not in _OWN}
+    given = {name: value for name, value in site.environ.items() if name.startswith("KIJKO_") and name not in OWN}
     return {**chosen, **{name: value for name, value in given.items() if value}}
 
 

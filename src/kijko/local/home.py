@@ -19,7 +19,7 @@ class Running:
 
     pid: int
     started: float
-    argv: list[str]
+    address: str = ""
     restarts: int = 0
 
 
@@ -30,8 +30,10 @@ class State:
     id: str = field(default_factory=lambda: random.token_hex(6))
     ports: dict[str, int] = field(default_factory=dict)
     parts: dict[str, Running] = field(default_factory=dict)
-    outside: dict[str, str] = field(default_factory=dict)
-    """Parts that somebody else runs, and their addresses."""
+    names: list[str] = field(default_factory=list)
+    """The parts of this stack, in the order of their start."""
+    outside: list[str] = field(default_factory=list)
+    """Those of them that somebody else runs."""
     environment: dict[str, str] = field(default_factory=dict)
     """Settings the running stack took from its own environment, for `status` in another shell."""
     supervisor: Running | None = None

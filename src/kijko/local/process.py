@@ -36,9 +36,11 @@ class Part:
     name: str
     title: str
     argv: tuple[str, ...]
-    ready: Callable[[], bool]
+    ready: Callable[[], bool] = lambda: True
     """Asked again and again after the start; quick, and False rather than an error."""
-    address: str
+    ready_words: str = ""
+    """What its log says once it is ready, for a part that nobody can call; then `ready` is not asked."""
+    address: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     cwd: Path = Path("/")
     user: User | None = None
@@ -46,12 +48,12 @@ class Part:
     """When it is stopped: 0 the servers of requests and jobs, 1 what they lean on, 2 Postgres."""
     stop_signal: signal.Signals = signal.SIGTERM
     ready_within_s: float = 30
-    stopped: Callable[[], None] = lambda: None
-    """Called after a clean end."""
 
 
-def spawn(part: Part, log: Path) -> subprocess.Popen[bytes]:
+def spawn(part: Part, log: Path) -> tuple[subprocess.Popen[bytes], int]:
     """Start a part in a session of its own, its output appended to `log`; it dies with this process (on Linux).
+
+    Returns the process and how many bytes the log had before.
 
     Call it from a thread that lives as long as the part: the kernel takes that thread's end for the parent's.
     """
@@ -60,7 +62,8 @@ def spawn(part: Part, log: Path) -> subprocess.Popen[bytes]:
     launcher = (sys.executable, "-I", "-S", _LAUNCH, str(os.getpid()), str(int(part.stop_signal)))
     try:
         with log.open("ab") as output:
-            return subprocess.Popen(
+            before = output.tell()
+            child = subprocess.Popen(
                 (*launcher, str(user.uid), str(user.gid), *part.argv),
                 env=dict(part.environ),
                 cwd=part.cwd,
@@ -69,6 +72,7 @@ def spawn(part: Part, log: Path) -> subprocess.Popen[bytes]:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            return child, before
     except OSError as error:
         raise StackError(f"{part.title} could not be started: {error.strerror}.") from error
 
@@ -80,9 +84,9 @@ def trim(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def describe(pid: int, argv: Iterable[str], restarts: int = 0) -> Running:
+def describe(pid: int, address: str = "", restarts: int = 0) -> Running:
     """The note by which this process is known again."""
-    return Running(pid, psutil.Process(pid).create_time(), list(argv), restarts)
+    return Running(pid, psutil.Process(pid).create_time(), address, restarts)
 
 
 def is_alive(running: Running) -> bool:
@@ -119,6 +123,13 @@ def end(running: Iterable[Running], number: signal.Signals, within_s: float) -> 
         left = [each for each in left if is_alive(each)]
     for each in left:
         signal_group(each.pid, signal.SIGKILL)
+
+
+def says(log: Path, words: str, offset: int) -> bool:
+    """Whether these words stand in the log after `offset` bytes."""
+    with log.open("rb") as file:
+        file.seek(offset)
+        return words.encode() in file.read()
 
 
 def tail(log: Path, lines: int = 12) -> str:

@@ -1,13 +1,15 @@
 """What every part needs to know of one stack: its home, secrets, ports, and which parts somebody else runs."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from kijko.local import ports
 from kijko.local.errors import StackError
 from kijko.local.home import Home, Secrets, State
 
 Say = Callable[[str], None]
+
+_PORTS = ("postgres", "redis", "keycloak", "keycloak-management", "smtp", "mail", "stripe")
 
 # A part is somebody else's when one of its first settings is there; then the others must be there as well.
 _OUTSIDE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -33,20 +35,18 @@ class Site:
     say: Say
     cancelled: Callable[[], bool] = lambda: False
     """Whether the person asked to stop; long work asks it often."""
-    fresh_ports: set[str] = field(default_factory=set)
 
     def port(self, name: str) -> int:
         """The kept port of this name, chosen on the first call."""
         if name not in self.state.ports:
             self.state.ports[name] = ports.choose(set(self.state.ports.values()))
-            self.fresh_ports.add(name)
         return self.state.ports[name]
 
-    def move_taken_ports(self, names: Iterable[str]) -> None:
-        """Give up kept ports that a stranger took meanwhile, and say so."""
-        for name in names:
-            old = self.state.ports.get(name)
-            if old is None or ports.is_free(old):
+    def settle_ports(self) -> None:
+        """Choose every port that has none; give up those that a stranger took meanwhile, and say so."""
+        for name in _PORTS:
+            old = self.port(name)
+            if ports.is_free(old):
                 continue
             del self.state.ports[name]
             cost = " Everybody has to sign in again: tokens name its address." if name == "keycloak" else ""

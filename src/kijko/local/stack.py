@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kijko.local import environment, keycloak, oneshot, ports, postgres, process, redis
+from kijko.local import environment, keycloak, oneshot, ports, postgres, process, redis, serving
 from kijko.local.errors import StackError
 from kijko.local.home import Home, HomeLock, Running, State
 from kijko.local.mail import part as mail
@@ -40,6 +40,9 @@ _FACTORIES: Mapping[str, Callable[[Site], Part]] = {
     "keycloak": keycloak.part,
     "mail": mail.part,
     "stripe": stripe.part,
+    "api": serving.api,
+    "worker": serving.worker,
+    "scheduler": serving.scheduler,
 }
 
 
@@ -89,7 +92,7 @@ class Stack:
         names = self._names(site)
         if "api" in names and not ports.is_free(environment.api_port(self._environ)):
             raise StackError(_port_taken(environment.api_port(self._environ)))
-        site.move_taken_ports(name for name in site.state.ports)
+        site.settle_ports()
         self.home.write(site.state)
         parts = {name: _FACTORIES[name](site) for name in names}
         self._launch(parts, ["postgres"])
@@ -107,10 +110,12 @@ class Stack:
 
     def _names(self, site: Site) -> list[str]:
         """Which of the asked parts run here. Keycloak started here keeps its data in the local Postgres."""
-        names = [name for name in self._asked if not site.is_outside(name)]
-        if site.is_outside("database") and "keycloak" not in names:
-            names = [name for name in names if name != "postgres"]
-        return names
+        outside = {name for name in self._asked if site.is_outside(name)}
+        if site.is_outside("database") and not ("keycloak" in self._asked and "keycloak" not in outside):
+            outside.add("postgres")
+        site.state.names = [name for name in EVERYTHING if name in self._asked]
+        site.state.outside = sorted(outside)
+        return [name for name in site.state.names if name not in outside]
 
     def _launch(self, parts: Mapping[str, Part], names: Iterable[str]) -> None:
         for name in names:
@@ -143,6 +148,11 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Settings, addresses and process ids, as `kijko status -o env` shows them."""
         return environment.shown(self._opened())
+
+    @property
+    def site(self) -> Site:
+        """The stack's place: home, state, secrets, ports."""
+        return self._opened()
 
     def database(self) -> postgres.Server:
         """The local Postgres with the passwords to it."""
@@ -187,7 +197,7 @@ class Stack:
         state = self.home.read()
         clear_leftovers(state, self._say)
         state.parts = {}
-        state.supervisor = process.describe(os.getpid(), ())
+        state.supervisor = process.describe(os.getpid())
         state.environment = {name: value for name, value in self._environ.items() if name.startswith("KIJKO_")}
         self._site = Site(self.home, state, self.home.secrets(), self._environ, self._say, self._cancelled)
         return self._site

@@ -15,9 +15,9 @@ from kijko.local.site import Say
 
 _PAUSES_S = (0.5, 1, 2, 4, 8, 16, 20)
 _STEADY_S = 60
-_STOP_WITHIN_S = 13.0
-# When each stage must be over, counted from the start of the stop; what lives then is killed.
-_STAGE_ENDS_S = (6.0, 11.0, _STOP_WITHIN_S)
+# When each stage must be over, counted from the start of the stop; what lives then is killed. A worker takes up to 9 s
+# to hand its runs back.
+_STAGE_ENDS_S = (9.5, 13.0, 14.2)
 
 
 @dataclass
@@ -28,6 +28,8 @@ class Child:
     popen: subprocess.Popen[bytes]
     running: Running
     since: float
+    log_from: int = 0
+    """Where in its log this process began."""
     ready: bool = False
     deaths: int = 0
     """In a row: a life of a minute forgets them."""
@@ -50,9 +52,9 @@ class Supervisor:
 
     def launch(self, part: Part) -> None:
         """Start a part; `await_ready` waits for it."""
-        popen = process.spawn(part, self._home.log(part.name))
-        running = process.describe(popen.pid, part.argv)
-        self._children[part.name] = Child(part, popen, running, time.monotonic())
+        popen, offset = process.spawn(part, self._home.log(part.name))
+        running = process.describe(popen.pid, part.address)
+        self._children[part.name] = Child(part, popen, running, time.monotonic(), offset)
         self._tell()
 
     def await_ready(self, names: Iterable[str]) -> None:
@@ -76,10 +78,15 @@ class Supervisor:
         code = child.popen.poll()
         if code is not None:
             raise StackError(f"{part.title} ended while it was starting ({_how(code)}). {_last_words(log)}")
-        if part.ready():
+        if self._is_ready(child):
             child.ready = True
         elif time.monotonic() - child.since > part.ready_within_s:
             raise StackError(f"{part.title} did not answer within {part.ready_within_s:.0f} s. {_last_words(log)}")
+
+    def _is_ready(self, child: Child) -> bool:
+        if child.part.ready_words:
+            return process.says(self._home.log(child.part.name), child.part.ready_words, child.log_from)
+        return child.part.ready()
 
     def watch(self) -> None:
         """One round: note who died, start anew whose pause is over, say who is back. Call it a few times a second."""
@@ -90,7 +97,7 @@ class Supervisor:
                     self._start_again(child)
             elif child.popen.poll() is not None:
                 self._note_death(child, now)
-            elif not child.ready and child.part.ready():
+            elif not child.ready and self._is_ready(child):
                 child.ready = True
                 self._say(f"{child.part.title} is back (pid {child.popen.pid}).")
         if now - self._trimmed > 60:
@@ -99,7 +106,7 @@ class Supervisor:
                 process.trim(self._home.log(name))
 
     def _note_death(self, child: Child, now: float) -> None:
-        process.signal_group(child.popen.pid, signal.SIGKILL)  # what it left behind
+        process.kill_group(child.popen.pid)  # what it left behind
         child.deaths = 1 if now - child.since > _STEADY_S else child.deaths + 1
         pause = _PAUSES_S[min(child.deaths, len(_PAUSES_S)) - 1]
         child.again_at = now + pause
@@ -110,12 +117,12 @@ class Supervisor:
 
     def _start_again(self, child: Child) -> None:
         try:
-            child.popen = process.spawn(child.part, self._home.log(child.part.name))
+            child.popen, child.log_from = process.spawn(child.part, self._home.log(child.part.name))
         except StackError as error:
             self._say(str(error))
             child.again_at = time.monotonic() + _PAUSES_S[-1]
             return
-        child.running = process.describe(child.popen.pid, child.part.argv, child.running.restarts + 1)
+        child.running = process.describe(child.popen.pid, child.part.address, child.running.restarts + 1)
         child.since, child.ready, child.again_at = time.monotonic(), False, None
         self._tell()
 
@@ -130,12 +137,10 @@ class Supervisor:
             while any(child.popen.poll() is None for child in here) and time.monotonic() - began < ends:
                 time.sleep(0.02)
             for child in here:
-                clean = child.popen.poll() is not None
-                process.signal_group(child.popen.pid, signal.SIGKILL)
+                in_time = child.popen.poll() is not None
+                process.kill_group(child.popen.pid)
                 child.popen.wait()
-                if clean:
-                    child.part.stopped()
-                else:
+                if not in_time:
                     self._say(f"{child.part.title} did not end in time and was killed.")
         self._children.clear()
         self._tell()

@@ -1,0 +1,38 @@
+"""Words for the person at the terminal."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NoReturn
+
+import typer
+
+
+def say(text: str) -> None:
+    """A line of progress, with the time of day. A closed terminal is no reason to stop."""
+    with contextlib.suppress(OSError):
+        print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", flush=True)
+
+
+def fail(text: str) -> NoReturn:
+    """Say what is wrong and leave with exit code 1."""
+    with contextlib.suppress(OSError):
+        print(f"kijko: {text}", file=sys.stderr, flush=True)
+    raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def sentences(*kinds: type[Exception]) -> Iterator[None]:
+    """Show errors of these kinds as sentences instead of tracebacks."""
+    try:
+        yield
+    except kinds as error:
+        fail(str(error))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
+    return "\n".join(line.rstrip() for line in lines)

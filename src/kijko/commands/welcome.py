@@ -1,0 +1,34 @@
+"""What `up` prints once everything answers."""
+
+from kijko.commands.terminal import table
+from kijko.local.attach import parts_of
+from kijko.local.stack import Stack
+
+
+def welcome(stack: Stack, seconds: float) -> str:
+    """What runs where, how to sign in, and three commands to try."""
+    values = stack.environment()
+    site = stack.site
+    rows = [[part["name"], str(part["state"]), part["address"]] for part in parts_of(site)]
+    lines = [table(("PART", "STATE", "ADDRESS"), rows), "", f"Ready after {seconds:.0f} s. Logs: {stack.home.logs}"]
+    if "api" in site.state.names:
+        lines += ["", *_try(values["KIJKO_API_URL"], values["KIJKO_DEV_EMAIL"], values["KIJKO_DEV_PASSWORD"])]
+    if "KIJKO_MAIL_URL" in values and "mail" in site.state.names:
+        lines += ["", f"Mail that is sent here: {values['KIJKO_MAIL_URL']}"]
+    return "\n".join([*lines, "", "Ctrl-C stops everything; data stays.", ""])
+
+
+def _try(url: str, email: str, password: str) -> list[str]:
+    json = "-H 'Content-Type: application/json'"
+    reads = "python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])'"
+    login = f'{{"email": "{email}", "password": "{password}"}}'
+    skill = '{"name": "Greet", "promptTemplate": "Hello, {{name}}!", "model": "echo"}'
+    return [
+        f"The API's pages: {url}/docs    Demo login: {email} / {password}",
+        "",
+        "Three commands to try:",
+        f"  TOKEN=$(curl -s {url}/api/auth/login {json} -d '{login}' | {reads} access_token)",
+        f"  SKILL=$(curl -s {url}/api/skills {json} -H \"Authorization: Bearer $TOKEN\" -d '{skill}' | {reads} id)",
+        f'  curl -s "{url}/api/skills/$SKILL/execute?wait=30" {json} -H "Authorization: Bearer $TOKEN"'
+        """ -d '{"input": {"name": "Ada"}}'""",
+    ]

@@ -1,0 +1,71 @@
+"""Kijko's own processes: the API, the worker and the scheduler. Their command lines stand here and nowhere else."""
+
+import sys
+
+from kijko.local import environment, probe
+from kijko.local.ports import HOST
+from kijko.local.process import Part
+from kijko.local.site import Site
+
+_PYTHON = (sys.executable, "-P", "-m")
+_API = (
+    "uvicorn",
+    "--factory",
+    "kijko.main:app_factory",
+    "--loop=uvloop",
+    "--http=httptools",
+    "--ws=websockets-sansio",
+    "--no-access-log",
+    "--no-server-header",
+    "--no-proxy-headers",
+    "--timeout-graceful-shutdown=5",
+)
+_WORKER = (
+    "celery",
+    "--app=kijko.workers.app",
+    "worker",
+    "--pool=solo",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+)
+_SCHEDULER = ("kijko.workers.schedule",)
+
+
+def api(site: Site) -> Part:
+    """The API, on KIJKO_PORT."""
+    port = environment.api_port(site.environ)
+    return Part(
+        name="api",
+        title="API",
+        argv=(*_PYTHON, *_API, f"--host={HOST}", f"--port={port}"),
+        ready=lambda: probe.http_ok(port, "/health/live"),
+        address=f"http://{HOST}:{port}",
+        environ=environment.for_process(site),
+        cwd=site.home.path,
+        stage=0,
+        ready_within_s=60,
+    )
+
+
+def worker(site: Site) -> Part:
+    """The worker of queued runs."""
+    return _background(site, "worker", "Worker", _WORKER)
+
+
+def scheduler(site: Site) -> Part:
+    """The loop that sweeps and keeps time."""
+    return _background(site, "scheduler", "Scheduler", _SCHEDULER)
+
+
+def _background(site: Site, name: str, title: str, arguments: tuple[str, ...]) -> Part:
+    return Part(
+        name=name,
+        title=title,
+        argv=(*_PYTHON, *arguments),
+        ready_words=f"{name}.ready",
+        environ={**environment.for_process(site), "KIJKO_LOG_FORMAT": "json"},
+        cwd=site.home.path,
+        stage=0,
+        ready_within_s=60,
+    )
