@@ -8,6 +8,7 @@ from kijko.core.jobs import Jobs
 from kijko.core.tenancy import OrgTx
 from kijko.models.executions import ExecuteSkillRequest
 from kijko.services.executions import queries, rules
+from kijko.services.skills import checked_context
 from kijko.services.skills import queries as skills
 from kijko.services.skills.errors import SkillInactive, SkillNotFound
 
@@ -18,7 +19,7 @@ async def request(
     """Accepts a run of the skill's newest version and answers its id; a worker is nudged after the commit.
 
     Raises:
-        SkillNotFound, SkillInactive: there is no such skill to run.
+        SkillNotFound, SkillInactive: there is no such skill to run. ContextNotFound: no such project to read.
         InvalidInput: the input does not fit it. QuotaExceeded: the plan's oracle queries are used up.
     """
     skill = await skills.runnable(tx, skill_id)
@@ -27,7 +28,7 @@ async def request(
     if not skill.is_active:
         raise SkillInactive
     given = rules.bind_input(skill.prompt_template, skill.input_schema, body.input or {})
-    context = body.context.model_dump(mode="json", by_alias=True, exclude_none=True) if body.context else None
+    context = await checked_context(tx, body.context)
     execution_id = uuid4()
     try:
         await queries.insert(
@@ -38,7 +39,7 @@ async def request(
             execution_type=body.execution_type,
             reference_id=body.reference_id,
             given=Jsonb(given),
-            context=Jsonb(context) if context is not None else None,
+            context=context,
             model=skill.model,
             request_id=request_id,
         )

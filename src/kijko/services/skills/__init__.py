@@ -4,6 +4,6 @@ Owns the tables skills and skill_versions. A skill is its organization's; its ma
 change it. What an execution runs is one version, frozen.
 """
 
-from kijko.services.skills.skills import create, get, list_page
+from kijko.services.skills.skills import checked_context, create, get, list_page
 
-__all__ = ["create", "get", "list_page"]
+__all__ = ["checked_context", "create", "get", "list_page"]

@@ -25,3 +25,9 @@ class UnknownModel(Invalid):
     """No such model is known."""
 
     code = "UNKNOWN_MODEL"
+
+
+class ContextNotFound(NotFound):
+    """The project that the context names is not one that you may read."""
+
+    code = "PROJECT_NOT_FOUND"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from kijko.core.db import Json, Jsonb, Query
+from kijko.core.db import Json, Jsonb, Query, Scalar
 from kijko.core.tenancy import OrgReader, OrgTx
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
@@ -158,3 +158,11 @@ _RUNNABLE = Query(
 async def runnable(tx: OrgReader | OrgTx, skill_id: UUID) -> Runnable | None:
     """The part of a skill that accepting a run needs."""
     return await tx.first(_RUNNABLE, skill_id)
+
+
+_MAY_READ = Scalar(bool, "select exists (select from projects p where p.id = $1::uuid)")
+
+
+async def may_read_project(tx: OrgTx, project_id: UUID) -> bool:
+    """Whether the caller sees that project."""
+    return await tx.one(_MAY_READ, project_id)

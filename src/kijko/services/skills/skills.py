@@ -6,9 +6,9 @@ from kijko.clients import llm
 from kijko.core.db import Jsonb
 from kijko.core.db.errors import ConstraintViolation
 from kijko.core.tenancy import OrgReader, OrgTx
-from kijko.models.skills import CreateSkillRequest
+from kijko.models.skills import CreateSkillRequest, SkillContext
 from kijko.services.skills import queries
-from kijko.services.skills.errors import SkillNameExists, SkillNotFound, UnknownModel
+from kijko.services.skills.errors import ContextNotFound, SkillNameExists, SkillNotFound, UnknownModel
 
 
 async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> bytes:
@@ -16,11 +16,12 @@ async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> 
 
     Raises:
         UnknownModel: no provider has that model. SkillNameExists: the caller has one of that name.
+        ContextNotFound: the context names a project that the caller may not read.
     """
     model = body.model or default_model
     if llm.provider_of(model) is None:
         raise UnknownModel(f"No model is called {model!r}. Use the name that Anthropic, Google or OpenAI gives it, or echo.", field="model")
-    context = body.context.model_dump(mode="json", by_alias=True, exclude_none=True) if body.context else None
+    context = await checked_context(tx, body.context)
     schema = (
         [entry.model_dump(mode="json", by_alias=True, exclude_unset=True) for entry in body.input_schema]
         if body.input_schema is not None
@@ -37,13 +38,26 @@ async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> 
             parameters=Jsonb(body.parameters.model_dump(mode="json", exclude_none=True)),
             input_schema=Jsonb(schema) if schema is not None else None,
             output_format=body.output_format,
-            context=Jsonb(context) if context is not None else None,
+            context=context,
             is_active=body.is_active,
         )
     except ConstraintViolation as error:
         if error.name == "skills_name_key":
             raise SkillNameExists(field="name") from error
         raise
+
+
+async def checked_context(tx: OrgTx, context: SkillContext | None) -> Jsonb | None:
+    """The context as it is kept.
+
+    Raises:
+        ContextNotFound: it names a project that the caller may not read.
+    """
+    if context is None:
+        return None
+    if context.project_id is not None and not await queries.may_read_project(tx, context.project_id):
+        raise ContextNotFound(field="context.projectId")
+    return Jsonb(context.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 async def get(reader: OrgReader, skill_id: UUID) -> bytes:
