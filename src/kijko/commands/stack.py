@@ -77,7 +77,7 @@ def down() -> None:
 
 
 def status(
-    output: Annotated[Output, typer.Option("--output", "-o", help="table, env (NAME=value) or json.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
 ) -> None:
     """Show what runs where, and the settings to reach it."""
     from kijko.local import environment

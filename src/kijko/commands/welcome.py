@@ -20,15 +20,19 @@ def welcome(stack: Stack, seconds: float) -> str:
 
 def _try(url: str, email: str, password: str) -> list[str]:
     json = "-H 'Content-Type: application/json'"
-    reads = "python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])'"
     login = f'{{"email": "{email}", "password": "{password}"}}'
     skill = '{"name": "Greet", "promptTemplate": "Hello, {{name}}!", "model": "echo"}'
     return [
         f"The API's pages: {url}/docs    Demo login: {email} / {password}",
         "",
         "Three commands to try:",
-        f"  TOKEN=$(curl -s {url}/api/auth/login {json} -d '{login}' | {reads} access_token)",
-        f"  SKILL=$(curl -s {url}/api/skills {json} -H \"Authorization: Bearer $TOKEN\" -d '{skill}' | {reads} id)",
+        f"  TOKEN=$(curl -s {url}/api/auth/login {json} -d '{login}' | {_pick('access_token')})",
+        f"  SKILL=$(curl -s {url}/api/skills {json} -H \"Authorization: Bearer $TOKEN\" -d '{skill}' | {_pick('id')})",
         f'  curl -s "{url}/api/skills/$SKILL/execute?wait=30" {json} -H "Authorization: Bearer $TOKEN"'
         """ -d '{"input": {"name": "Ada"}}'""",
     ]
+
+
+def _pick(name: str) -> str:
+    """A shell filter that takes the first field of this name out of an answer; everybody has these three programs."""
+    return f"""grep -o '"{name}":"[^"]*"' | head -n 1 | cut -d'"' -f4"""
