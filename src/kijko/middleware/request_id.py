@@ -25,7 +25,8 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         current = _given(scope) or uuid4().hex.encode()
-        request_id.set(current.decode())
+        scope["kijko.request_id"] = text = current.decode()
+        request_id.set(text)
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

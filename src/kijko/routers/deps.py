@@ -11,6 +11,7 @@ from fastapi import Depends, Query, Request
 
 from kijko.clients import Clients
 from kijko.core.tenancy import OrgReader, OrgTx
+from kijko.routers import idempotency
 from kijko.routers.principal import CurrentPrincipal
 
 
@@ -27,9 +28,9 @@ async def org_reader(request: Request, principal: CurrentPrincipal) -> OrgReader
 
 
 async def org_tx(request: Request, principal: CurrentPrincipal) -> AsyncIterator[OrgTx]:
-    """A transaction as the caller."""
+    """A transaction as the caller; a request with an Idempotency-Key keeps its answer in it."""
     made: Clients = request.app.state.clients
-    async with made.database.org(principal) as tx:
+    async with idempotency.transaction(made, principal, request) as tx:
         yield tx
 
 

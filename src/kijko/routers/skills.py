@@ -9,6 +9,7 @@ from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse
 from kijko.models.skills import CreateSkillRequest, Skill, SkillPage
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside, PageNumber, PageSize
+from kijko.routers.idempotency import CurrentClaim
 from kijko.routers.ids import SkillId
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
@@ -71,6 +72,7 @@ async def execute(
     body: ExecuteSkillRequest,
     outside: Outside,
     principal: CurrentPrincipal,
+    claim: CurrentClaim,
     request: Request,
     wait: Wait = 0,
 ) -> Response:
@@ -79,9 +81,11 @@ async def execute(
         accepted = await executions.request(
             tx, outside.jobs, skill_id, body, request_id=request.scope.get("kijko.request_id")
         )
-    if not wait:
         pending = ExecuteSkillResponse(execution_id=accepted, status=ExecutionStatus.PENDING)
-        return JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
+        answer = JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
+        await claim.keep(tx, answer)
+    if not wait:
+        return answer
     reader = outside.database.reader(principal)
     found, ended = await executions.wait(reader, outside.notices, accepted, seconds=wait)
     return JsonBytes(found, status_code=status.HTTP_200_OK if ended else status.HTTP_202_ACCEPTED)

@@ -46,14 +46,15 @@ class Database:
         acquire_timeout_s: float,
         prepared: bool,
         application_name: str,
+        eager: bool = True,
     ) -> Self:
-        """Open the first connection; up to `pool_size` follow when they are needed.
+        """Open the first connection; up to `pool_size` follow when they are needed. Without `eager`, none yet.
 
         `prepared=False` is for a pooler in transaction mode, which keeps neither named statements nor session
         settings: statements go unnamed, and the timeout is set inside each transaction.
 
         Raises:
-            DatabaseUnavailable: the server cannot be reached or refuses the login.
+            DatabaseUnavailable: the server cannot be reached or refuses the login (with `eager`).
         """
         conninfo = _conninfo(dsn, application_name, statement_timeout_ms if prepared else None)
         stats = Stats()
@@ -64,7 +65,8 @@ class Database:
             return Link(owner, prepared=prepared, generation=generation, stats=stats, limit_s=limit_s)
 
         pool = Pool(link, size=pool_size, acquire_timeout_s=acquire_timeout_s)
-        pool.release(await pool.acquire())
+        if eager:
+            pool.release(await pool.acquire())
         timeout = command("select set_config('statement_timeout', $1, true)", str(statement_timeout_ms))
         return cls(pool, stats, () if prepared else (timeout,))
 

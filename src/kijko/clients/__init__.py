@@ -1,0 +1,30 @@
+"""Everything outside the process, built once in a composition root and passed down."""
+
+from dataclasses import dataclass
+
+import httpx
+from redis.asyncio import Redis
+
+from kijko.clients.stripe import Stripe
+from kijko.core.crypto import Box
+from kijko.core.jobs import Jobs
+from kijko.core.notices import Notices
+from kijko.core.tenancy import Tenants
+from kijko.core.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Clients:
+    """What the API talks to. /health asks those that can be asked."""
+
+    database: Tenants
+    redis: "Redis"
+    stripe: Stripe
+    tokens: Tokens
+    """Verifies access tokens by the issuers' cached keys."""
+    jobs: Jobs
+    notices: Notices
+    box: Box
+    """Encrypts what must be read again."""
+    http: httpx.AsyncClient
+    """For Keycloak, and the keys of token issuers."""

@@ -1,0 +1,195 @@
+"""The API's composition root: settings in, an ASGI application out. `kijko.main:app_factory` is what uvicorn starts."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from kijko.clients import Clients
+from kijko.clients.stripe import Stripe
+from kijko.core.crypto import Box
+from kijko.core.db import Database
+from kijko.core.logging import configure, flush
+from kijko.core.notices import Notices
+from kijko.core.redis import connect as connect_redis
+from kijko.core.tenancy import Tenants
+from kijko.core.tokens import Tokens
+from kijko.middleware.access_log import AccessLog
+from kijko.middleware.address import networks
+from kijko.middleware.body_limit import BodyLimit
+from kijko.middleware.headers import Headers
+from kijko.middleware.last_resort import LastResort
+from kijko.middleware.request_id import RequestId
+from kijko.middleware.version import VersionName
+from kijko.routers import API, DOCS, ROOT
+from kijko.routers.dispatch import Dispatch, mount
+from kijko.routers.health import checkup
+from kijko.routers.openapi import openapi_of, unique_id
+from kijko.routers.problems import handle_errors
+from kijko.routers.route import Route
+from kijko.settings import Settings, load, required
+from kijko.workers.app import make_app
+from kijko.workers.nudges import CeleryJobs
+
+_REQUEST_HEADERS: Final = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "Last-Event-ID",
+    "X-Organization-Id",
+    "X-Request-ID",
+)
+_ANSWER_HEADERS: Final = (
+    "X-Request-ID",
+    "RateLimit",
+    "RateLimit-Policy",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "ETag",
+    "Location",
+    "Content-Disposition",
+    "Idempotent-Replayed",
+)
+
+
+def app_factory() -> FastAPI:
+    """The API of this process's environment, for `uvicorn --factory`."""
+    settings = load()
+    configure(settings.log)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API. Nothing is connected before its lifespan begins."""
+    app = FastAPI(
+        title="Kijko",
+        version=version("kijko"),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(settings),
+        middleware=_middleware(settings),
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.state.trusted_proxies = networks(settings.http.trusted_proxies)
+    handle_errors(app)
+    app.router = _routes(app.router.lifespan_context, with_docs=_with_docs(settings))
+    app.openapi = _described(app)  # type: ignore[method-assign]  # the framework's own way to replace the document
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The API's OpenAPI document, of code alone: no setting is needed and nothing is connected."""
+    return create_app(Settings()).openapi()
+
+
+def _with_docs(settings: Settings) -> bool:
+    return settings.environment != "production" if settings.http.docs is None else settings.http.docs
+
+
+def _routes(lifespan: Callable[[Any], AbstractAsyncContextManager[Any]], *, with_docs: bool) -> Dispatch:
+    dispatch = Dispatch(lifespan=lifespan, redirect_slashes=False, generate_unique_id_function=unique_id)
+    for router in API:
+        mount(dispatch, "/api", router, Route)
+    for router in (*ROOT, *((DOCS,) if with_docs else ())):
+        mount(dispatch, "", router, Route)
+    dispatch.reindex()
+    return dispatch
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """From the outside in."""
+    return [
+        Middleware(VersionName),
+        Middleware(RequestId),
+        Middleware(AccessLog),
+        Middleware(Headers, production=settings.environment == "production"),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.http.cors_origins,
+            allow_credentials=True,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=_REQUEST_HEADERS,
+            expose_headers=_ANSWER_HEADERS,
+            max_age=600,
+        ),
+        Middleware(LastResort),
+        Middleware(BodyLimit, limit_bytes=settings.http.body_limit_bytes),
+    ]
+
+
+def _described(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+
+    def described() -> dict[str, Any]:
+        if not made:
+            made.append(openapi_of(app))
+        return made[0]
+
+    return described
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_clients(settings) as clients:
+            app.state.clients = clients
+            app.state.checkup = checkup(clients, settings)
+            yield
+        flush()
+
+    return lifespan
+
+
+@asynccontextmanager
+async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
+    """The API's clients. Each part outside may be down at this moment: it is asked when it is needed.
+
+    Raises:
+        MissingSetting: one that the API needs is not set; the text names it.
+    """
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=settings.keycloak.timeout_s))
+        redis = connect_redis(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        notices = Notices(redis)
+        stack.push_async_callback(notices.close)
+        stripe = Stripe(settings.stripe)
+        stack.push_async_callback(stripe.close)
+        jobs = CeleryJobs(make_app(settings))
+        stack.callback(jobs.close)
+        database = await _database(settings)
+        stack.push_async_callback(database.close)
+        yield Clients(
+            database=Tenants(database),
+            redis=redis,
+            stripe=stripe,
+            tokens=Tokens(settings.keycloak, settings.auth, http),
+            jobs=jobs,
+            notices=notices,
+            box=Box.of(settings.auth),
+            http=http,
+        )
+
+
+async def _database(settings: Settings) -> Database:
+    group = settings.database
+    return await Database.connect(
+        required(group.api_url, "KIJKO_DATABASE_API_URL"),
+        pool_size=group.pool_size,
+        statement_timeout_ms=group.statement_timeout_ms,
+        connect_timeout_s=group.connect_timeout_s,
+        acquire_timeout_s=group.acquire_timeout_s,
+        prepared=group.prepared_statements,
+        application_name="kijko-api",
+        eager=False,
+    )

@@ -1,0 +1,19 @@
+"""The API's contents page: every feature's router, in the order the documentation shows them."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from kijko.routers import docs, executions, health, skills
+
+API: Sequence[APIRouter] = (
+    skills.router,
+    executions.router,
+)
+"""Under /api, and under /api/v1, its other name."""
+
+ROOT: Sequence[APIRouter] = (health.router,)
+"""At the root."""
+
+DOCS: APIRouter = docs.router
+"""At the root too, where the documentation is served."""

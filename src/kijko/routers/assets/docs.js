@@ -1,0 +1,65 @@
+// Shows the API's documentation, and signs in from it: the form asks POST /api/auth/login for a token, which every
+// "Try it out" then carries. The token lives in this page alone and is refreshed shortly before it expires.
+"use strict";
+
+const ui = SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  filter: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+
+const form = document.getElementById("sign-in");
+const says = document.getElementById("sign-in-says");
+const signOut = document.getElementById("sign-out");
+let timer;
+
+async function post(path, body, token) {
+  const headers = { "Content-Type": "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const answer = await fetch(path, { method: "POST", headers, body: body && JSON.stringify(body) });
+  const content = answer.status === 204 ? null : await answer.json();
+  if (!answer.ok) throw new Error(content.detail);
+  return content;
+}
+
+function use(tokens) {
+  ui.preauthorizeApiKey("bearer", tokens.access_token);
+  signOut.hidden = false;
+  signOut.onclick = () => leave(tokens.access_token);
+  clearTimeout(timer);
+  timer = setTimeout(() => renew(tokens.refresh_token), Math.max(5, tokens.expires_in - 30) * 1000);
+}
+
+async function renew(refreshToken) {
+  try {
+    use(await post("api/auth/refresh", { refresh_token: refreshToken }));
+  } catch (error) {
+    says.textContent = `Signed out: ${error.message}`;
+    signOut.hidden = true;
+  }
+}
+
+async function leave(token) {
+  clearTimeout(timer);
+  signOut.hidden = true;
+  ui.authActions.logout(["bearer"]);
+  await post("api/auth/logout", undefined, token).catch(() => undefined);
+  says.textContent = "Signed out.";
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const fields = new FormData(form);
+  says.textContent = "Signing in …";
+  try {
+    use(await post("api/auth/login", { email: fields.get("email"), password: fields.get("password") }));
+    says.textContent = `Signed in as ${fields.get("email")}.`;
+    form.elements.password.value = "";
+  } catch (error) {
+    says.textContent = error.message;
+  }
+});

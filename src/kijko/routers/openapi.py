@@ -1,0 +1,107 @@
+"""The API described for programs: FastAPI's document, completed with what holds for every operation."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from kijko.models.problem import Problem
+from kijko.routers.problems import Responses, problems
+from kijko.routers.public import PUBLIC
+
+Json = dict[str, Any]  # OpenAPI's own JSON
+
+_METHODS: Final = frozenset({"get", "post", "put", "patch", "delete"})
+_INTRODUCTION: Final = """
+Kijko turns git repositories into context, runs skills over it, and accounts for every run.
+
+**Signing in.** `POST /api/auth/login` answers an `access_token`; send it as `Authorization: Bearer …`. On this page,
+use the form at the top. `X-Organization-Id` picks another of your organizations for a request.
+
+**Names.** `/api/v1/…` is the same API as `/api/…`.
+
+**Errors** are `application/problem+json` (RFC 9457): `detail` is for people, `code` for programs, `requestId` is the
+answer's `X-Request-ID`. An id of another organization is a 404 like any unknown one.
+
+**Repeating safely.** Every POST outside `/api/auth` takes an `Idempotency-Key` (at most 255 visible ASCII characters).
+For 24 hours, the same key with the same body gets the first answer again, with `Idempotent-Replayed: true`; with
+another body it is refused.
+"""
+_KEY_PARAMETER: Final[Json] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key and body get the first answer again, for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "6c1b0a5e-run-of-the-weekly-report",
+}
+
+
+def openapi_of(app: FastAPI) -> Json:
+    """The OpenAPI 3.1 document of the app's routes."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=_INTRODUCTION.strip(),
+        routes=app.routes,
+        openapi_version="3.1.0",
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(by_alias=True, mode="serialization")
+    for name in ("HTTPValidationError", "ValidationError"):  # ours are Problems
+        schemas.pop(name, None)
+    for path, operations in document["paths"].items():
+        for method in _METHODS & operations.keys():
+            _complete(operations[method], method.upper(), path)
+    return document
+
+
+def unique_id(route: APIRoute) -> str:
+    """An operation's id for generated clients: `skills_create`."""
+    return "_".join((*map(str, route.tags[:1]), route.name))
+
+
+def _complete(operation: Json, method: str, path: str) -> None:
+    answers: Json = operation["responses"]
+    if "HTTPValidationError" in str(answers.get("422")):
+        del answers["422"]
+    for status, common in _common(method, path).items():
+        _merge(answers, str(status), common)
+    if _takes_key(method, path):
+        operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+
+
+def _common(method: str, path: str) -> Responses:
+    """The error answers that need no mention at a route."""
+    codes = ["INTERNAL"]
+    if path.startswith("/api"):
+        codes += ["VALIDATION_ERROR", "RATE_LIMITED", "UNAVAILABLE"]
+    if path.startswith("/api") and (method, path) not in PUBLIC:
+        codes += ["UNAUTHENTICATED", "FORBIDDEN"]
+    if method != "GET" and path.startswith("/api"):
+        codes += ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
+    if _takes_key(method, path):
+        codes += ["IDEMPOTENCY_MISMATCH", "IDEMPOTENCY_IN_PROGRESS"]
+    return problems(*codes)
+
+
+def _takes_key(method: str, path: str) -> bool:
+    return method == "POST" and path.startswith("/api/") and not path.startswith("/api/auth/")
+
+
+def _merge(answers: Json, status: str, common: Json) -> None:
+    """Add the common codes of a status to what the route says of it."""
+    own = answers.get(status)
+    if own is None:
+        answers[status] = common
+        return
+    own["description"] = "\n".join(_texts(own["description"], common["description"]))
+    for kind, content in common["content"].items():
+        mine = own.setdefault("content", {}).setdefault(kind, {"schema": content["schema"], "examples": {}})
+        mine["examples"] = {**mine.get("examples", {}), **content["examples"]}
+
+
+def _texts(*texts: str) -> Iterable[str]:
+    return (text for text in texts if text)

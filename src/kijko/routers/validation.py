@@ -1,0 +1,107 @@
+"""What is wrong with a request's content, in words for people and with the names that the web app uses."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+
+from kijko.core.errors import AppError, Invalid, NotFound
+from kijko.middleware.errors import MalformedJson
+
+Error = Mapping[str, Any]  # as pydantic gives it
+
+_MOST_DETAILS: Final = 100
+_SAID: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "uuid_type": "must be a UUID",
+    "uuid_parsing": "must be a UUID",
+    "datetime_type": "must be a date and time in ISO 8601, such as 2026-01-31T09:30:00Z",
+    "datetime_parsing": "must be a date and time in ISO 8601, such as 2026-01-31T09:30:00Z",
+    "datetime_from_date_parsing": "must be a date and time in ISO 8601, such as 2026-01-31T09:30:00Z",
+    "timezone_aware": "must say its time zone, such as 2026-01-31T09:30:00Z",
+    "date_type": "must be a date, such as 2026-01-31",
+    "date_parsing": "must be a date, such as 2026-01-31",
+    "date_from_datetime_parsing": "must be a date, such as 2026-01-31",
+    "extra_forbidden": "is not a known name here",
+}
+_SAID_WITH: Final[Mapping[str, str]] = {
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "enum": "must be one of {expected}",
+    "literal_error": "must be one of {expected}",
+    "string_pattern_mismatch": "does not have the expected form",
+    "value_error": "{error}",
+}
+
+
+def meaning(error: RequestValidationError) -> AppError:
+    """The error that FastAPI's validation stands for: malformed JSON, an id of nothing, or what each field lacks."""
+    errors: Sequence[Error] = error.errors()
+    if errors and errors[0]["type"] == "json_invalid":
+        return MalformedJson(_where_json_breaks(errors[0]))
+    unknown = next((each for each in errors if each["loc"][:1] == ("path",)), None)
+    if unknown is not None:
+        return _nothing_there(unknown)
+    details = list(_details(errors))
+    first = details[0]
+    name = first["field"]
+    more = f" ({len(details) - 1} more in details)" if len(details) > 1 else ""
+    return Invalid(f"{name or 'The body'} {first['message']}{more}.", field=name or None, details=details)
+
+
+def _where_json_breaks(error: Error) -> str:
+    return f"The body is not valid JSON: {error['ctx']['error']} at character {error['loc'][-1]}."
+
+
+def _nothing_there(error: Error) -> NotFound:
+    """What an address with an id that is no id leads to: the same as an id that nothing has."""
+    kind = error.get("ctx", {}).get("not_found", NotFound)
+    found: NotFound = kind()
+    return found
+
+
+def _details(errors: Iterable[Error]) -> list[dict[str, str]]:
+    seen: dict[tuple[str, str], dict[str, str]] = {}
+    for error in errors:
+        entry = {"field": _path(error["loc"]), "message": _message(error)}
+        seen.setdefault((entry["field"], entry["message"]), entry)
+    return list(seen.values())[:_MOST_DETAILS]
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """The field by its name on the wire, without `body` or `query`; entries of lists by their number, from 0."""
+    first, *rest = location
+    named = rest if first in {"body", "query", "header", "cookie"} else location
+    return ".".join(str(part) for part in named)
+
+
+def _message(error: Error) -> str:
+    kind: str = error["type"]
+    if kind in _SAID:
+        return _SAID[kind]
+    if kind in _SAID_WITH:
+        return _SAID_WITH[kind].format(**error.get("ctx", {}))
+    said: str = error["msg"]
+    return said[:1].lower() + said[1:]
