@@ -5,6 +5,7 @@ the event loop, so that a server that went away is noticed while the connection 
 """
 
 import asyncio
+import select
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ _ABORTED: Final = int(ExecStatus.PIPELINE_ABORTED)
 _ROWS: Final = int(ExecStatus.TUPLES_OK)
 _DONE: Final = int(ExecStatus.COMMAND_OK)
 _FAILED: Final = int(ExecStatus.FATAL_ERROR)
+_TURNS: Final = 16
 _IDLE: Final = int(TransactionStatus.IDLE)
 _IN_ERROR: Final = int(TransactionStatus.INERROR)
 
@@ -68,6 +70,8 @@ class Link:
         self._writing = False
         self._loop = asyncio.get_running_loop()
         self._fd = self._conn.socket
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
         self._conn.enter_pipeline_mode()
         self._loop.add_reader(self._fd, self._on_readable)
 
@@ -93,8 +97,7 @@ class Link:
 
     def alive(self) -> bool:
         """Look at the socket now: False when the server closed it. Costs one system call."""
-        if not self.broken:
-            self._on_readable()
+        self._drain()
         return not self.broken
 
     def lose_if_overdue(self, now: float) -> None:
@@ -175,13 +178,27 @@ class Link:
             self._lose(error)
 
     def _on_readable(self) -> None:
+        self._consume()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Read until the socket has no more. uvloop tells of an error once only, so it must not be left in there."""
+        for _ in range(_TURNS):
+            if self.broken or not self._poll.poll(0):
+                return
+            self._consume()
+        self._loop.call_soon(self._drain)  # let others run meanwhile
+
+    def _consume(self) -> None:
+        if self.broken:
+            return
         failure: psycopg.Error | None = None
         try:
             self._conn.consume_input()
             if self._writing:
                 self._flush()
         except psycopg.Error as error:
-            failure = error
+            failure = error  # what arrived before is read all the same
         try:
             self._read()
         except psycopg.Error as error:
@@ -235,8 +252,9 @@ class Link:
             self._loop.remove_reader(self._fd)
             if self._writing:
                 self._loop.remove_writer(self._fd)
-        self._outcome.lost = DatabaseUnavailable(
-            "The connection to the database broke. Try again in a moment."
-            + (f" ({' '.join(str(cause).split())})" if cause else "")
-        )
+        if self._waiter is not None:
+            reason = f" ({' '.join(str(cause).split())})" if cause else ""
+            self._outcome.lost = DatabaseUnavailable(
+                f"The connection to the database broke. Try again in a moment.{reason}"
+            )
         self._end()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from psycopg.pq.abc import PGresult
 
 from kijko.core.db.codec import Arg
-from kijko.core.db.errors import CommitUnknown, DatabaseError, StaleStatement, from_result
+from kijko.core.db.errors import CommitUnknown, DatabaseError, MisuseError, StaleStatement, from_result
 from kijko.core.db.link import Link, Outcome
 from kijko.core.db.query import Call, Context, Json, Query, Statement
 
@@ -81,9 +81,12 @@ class Reader:
         for attempt in (1, 2):
             link = await pool.acquire()
             outcome = await self._trip(link, batch)
+            ended = link.idle
             pool.release(link)
             error = failure(outcome, batch)
             if error is None:
+                if not ended:
+                    raise MisuseError("A statement began a transaction of its own, so nothing was kept. Use Tx.")
                 return outcome.results[-len(calls) :]
             if isinstance(error, StaleStatement):
                 pool.renew()  # the failed transaction kept nothing, so repeating it is safe

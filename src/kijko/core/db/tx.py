@@ -43,6 +43,7 @@ class Tx(Reader):
         self._hooks: list[Hook] = []
         self._open = True
         self._busy = False
+        self._entered = False
 
     def after_commit(self, hook: Hook) -> None:
         """Run `hook` when the transaction was committed; hooks run in order, and not at all after a rollback.
@@ -131,6 +132,9 @@ class Tx(Reader):
         return link
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise MisuseError("A transaction can be entered once. Open a new one.")
+        self._entered = True
         return self
 
     async def __aexit__(
