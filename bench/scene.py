@@ -1,0 +1,101 @@
+"""The stack that is measured: started for the run on free ports, with one organization of 1,000 skills."""
+
+import contextlib
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+from tests.fakes import issuer as issuers
+
+from bench.processes import free_port
+from kijko.local.stack import Stack
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where everything is and who asks."""
+
+    environ: dict[str, str]
+    issuer: issuers.Issuer
+    user: uuid.UUID
+    organization: uuid.UUID
+    skill: uuid.UUID
+    token: str
+
+    def process(self, part: str) -> psutil.Process:
+        """A part's process, by its name in `kijko status`."""
+        return psutil.Process(int(self.environ[f"KIJKO_PID_{part}"]))
+
+    @property
+    def api(self) -> str:
+        """The API's address."""
+        return self.environ["KIJKO_API_URL"] + "/api"
+
+    @property
+    def baseline(self) -> dict[str, str]:
+        """What the baselines read from their environment."""
+        return {
+            "BENCH_DATABASE_URL": self.environ["KIJKO_DATABASE_API_URL"],
+            "BENCH_REDIS_URL": self.environ["KIJKO_REDIS_URL"],
+            "BENCH_JWKS": json.dumps(self.issuer.jwks()),
+            "BENCH_ISSUER": self.issuer.url,
+            "BENCH_USER": str(self.user),
+            "BENCH_ORGANIZATION": str(self.organization),
+        }
+
+
+@contextlib.contextmanager
+def scene() -> Iterator[Scene]:
+    """Starts the stack without Keycloak (its part in a request is its keys) and fills it."""
+    folder = Path(tempfile.mkdtemp(prefix="kijko-b-"))
+    url, server = issuers.serve(folder)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")} | {
+        "KIJKO_PORT": str(free_port()),
+        "KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps([{"issuer": url, "jwks_url": url}]),
+    }
+    parts = ("postgres", "redis", "mail", "stripe", "api", "worker", "scheduler")
+    stack = Stack(folder / "home", parts=parts, environ=environ, say=print)
+    stack.start()
+    try:
+        yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"))
+    finally:
+        stack.remove()
+        server.shutdown()
+
+
+def _fill(environ: dict[str, str], issuer: issuers.Issuer) -> Scene:
+    user = uuid.uuid4()
+    with psycopg.connect(environ["KIJKO_DATABASE_URL"], autocommit=True) as owner:
+        register = "select kijko.register(%s, %s, 'Bench', 'Person', true, 'Bench')"
+        organization = _one(owner, register, (user, f"{user}@bench.test"))
+        owner.execute("select kijko.grant_plan(%s, 'enterprise', 'bench')", (organization,))
+        owner.execute(
+            "insert into skills (organization_id, user_id, name, description, prompt_template, model, input_schema, "
+            "updated_at) "
+            "select %s, %s, 'Skill ' || n, 'What skill ' || n || ' is for', 'Summarise {{text}}', 'echo', "
+            """'[{"name": "text", "type": "string", "required": true}]', now() - n * interval '1 minute' """
+            "from generate_series(1, 1000) n",
+            (organization, user),
+        )
+        owner.execute(
+            "insert into skill_versions (organization_id, skill_id, version, prompt_template, model, parameters, "
+            "input_schema, output_format, created_by) "
+            "select organization_id, id, 1, prompt_template, model, parameters, input_schema, output_format, user_id "
+            "from skills"
+        )
+        owner.execute("analyze")
+        skill = _one(owner, "select id from skills where name = 'Skill 500'", ())
+    return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization))
+
+
+def _one(owner: psycopg.Connection, statement: str, arguments: tuple[object, ...]) -> uuid.UUID:
+    row = owner.execute(statement.encode(), arguments).fetchone()
+    assert row is not None
+    found: uuid.UUID = row[0]
+    return found
