@@ -69,9 +69,8 @@ def down() -> None:
     deadline = time.monotonic() + 20
     while is_alive(state.supervisor):
         if time.monotonic() > deadline:
-            fail(
-                f"It did not stop within 20 s. End it by force: kill -9 {state.supervisor.pid}; then `kijko down` again."
-            )
+            pid = state.supervisor.pid
+            fail(f"It did not stop within 20 s. End it by force: kill -9 {pid}; then run `kijko down` again.")
         time.sleep(0.1)
     say("Stopped.")
 
