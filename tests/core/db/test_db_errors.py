@@ -130,3 +130,20 @@ async def test_a_wrong_login_or_address_is_said_when_connecting(dsn: str) -> Non
     for wrong in (make_conninfo(dsn, user="nobody"), "postgresql://u:p@127.0.0.1:1/x", "host=/nowhere"):
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
             await Database.connect(wrong, prepared=True, application_name="tests", **settings)
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time() -> None:
+    settings = {"pool_size": 1, "statement_timeout_ms": 1000, "connect_timeout_s": 0.2, "acquire_timeout_s": 1}
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    with pytest.raises(DatabaseUnavailable, match=r"within 0\.2 s"):
+        await Database.connect(f"postgresql://u@{host}:{port}/x", prepared=True, application_name="tests", **settings)
+    server.close()
+
+
+async def test_a_database_that_is_not_eager_connects_with_the_first_call(connect, sql) -> None:
+    db: Database = await connect(eager=False)
+    connections = "select count(*) from pg_stat_activity where application_name = current_schema()"
+    assert sql(connections) == [(0,)]
+    assert await db.reader(NONE).one(TEXT, "now") == "now"
+    assert sql(connections) == [(1,)]

@@ -156,17 +156,17 @@ async def test_a_restarted_server_is_used_again(connect, dsn, stack: Stack) -> N
     assert await asyncio.gather(*[reader.one(ECHO, n) for n in range(20)]) == list(range(20))
 
 
-async def test_a_silent_server_is_given_up_on_in_bounded_time(connect, sql) -> None:
+@pytest.mark.parametrize("waits", [True, False], ids=["the caller waits", "the caller gives up"])
+async def test_a_server_that_falls_silent_is_given_up_on_in_bounded_time(connect, sql, waits: bool) -> None:
     db: Database = await connect(pool_size=1, statement_timeout_ms=100)
     [[backend]] = sql(f"select pid {BACKENDS}")
     os.kill(backend, signal.SIGSTOP)
     try:
-        with pytest.raises(DatabaseUnavailable):
-            await db.ping(0.2)
-        begun = time.monotonic()
-        async with asyncio.timeout(8):
+        if not waits:
+            with pytest.raises(DatabaseUnavailable):
+                await db.ping(0.2)
+        async with asyncio.timeout(7):
             assert await db.reader(NONE).one(ECHO, 5) == 5
-        assert time.monotonic() - begun < 6
     finally:
         os.kill(backend, signal.SIGCONT)
 

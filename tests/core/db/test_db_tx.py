@@ -139,6 +139,24 @@ async def test_a_commit_under_way_is_seen_through_when_its_task_is_cancelled(db:
     assert told == ["ran"]
 
 
+async def test_hooks_still_run_when_the_task_is_cancelled_during_one_of_them(db: Database) -> None:
+    told = Told()
+
+    async def work() -> None:
+        async with db.transaction(NONE) as tx:
+            tx.after_commit(lambda: asyncio.sleep(5))
+            tx.after_commit(told.hook("ran"))
+            await insert(tx, 1)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await db.close()
+    assert told == ["ran"]
+
+
 async def test_a_savepoint_undoes_its_part_only(db: Database, reader: Reader) -> None:
     told = Told()
     async with db.transaction(NONE) as tx:

@@ -20,7 +20,7 @@ ReaderT = TypeVar("ReaderT", bound=Reader)
 TxT = TypeVar("TxT", bound=Tx)
 
 _PING: Final = command("select")
-_SLACK_S: Final = 5.0
+_SLACK_S: Final = 3.0
 _KEEPALIVE: Final = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 """Seconds, seconds and a count: a host that vanished is noticed within 25 s."""
 
@@ -66,7 +66,11 @@ class Database:
 
         pool = Pool(link, size=pool_size, acquire_timeout_s=acquire_timeout_s)
         if eager:
-            pool.release(await pool.acquire())
+            try:
+                pool.release(await pool.acquire())
+            except BaseException:
+                await pool.close()
+                raise
         timeout = command("select set_config('statement_timeout', $1, true)", str(statement_timeout_ms))
         return cls(pool, stats, () if prepared else (timeout,))
 
