@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from kijko.clients import Clients
+from kijko.clients.keycloak import Keycloak
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
 from kijko.core.db import Database
@@ -167,12 +168,15 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
         stack.push_async_callback(stripe.close)
         jobs = CeleryJobs(make_app(settings))
         stack.callback(jobs.close)
+        keycloak = Keycloak(settings.keycloak)
+        stack.push_async_callback(keycloak.aclose)
         database = await _database(settings)
         stack.push_async_callback(database.close)
         yield Clients(
             database=Tenants(database),
             redis=redis,
             stripe=stripe,
+            keycloak=keycloak,
             tokens=Tokens(settings.keycloak, settings.auth, http),
             jobs=jobs,
             notices=notices,

@@ -196,28 +196,29 @@ comment on function kijko.stale_signups(text) is 'Sign-ups whose process is dead
 revoke execute on function kijko.stale_signups(text) from public, anon, authenticated;
 grant execute on function kijko.stale_signups(text) to kijko_api, service_role;
 
-create function kijko.condemn_signup(attempt uuid, subject uuid) returns boolean
+create function kijko.condemn_signup(attempt uuid, subject uuid) returns text
   language plpgsql volatile security definer set search_path = ''
 as $$
 begin
   -- The same lock as kijko.register: an account is registered or condemned, never both.
   perform pg_advisory_xact_lock(hashtextextended('register:' || subject::text, 0));
-  if exists (select from public.users u where u.id = subject)
-    or exists (
-      select from public.pending_signups mine
-      join public.pending_signups other on other.email = mine.email
-      where mine.id = attempt and other.id <> attempt and other.lease_until >= clock_timestamp()
-    )
-  then
-    return false;
+  if exists (select from public.users u where u.id = subject) then
+    return 'registered';
+  end if;
+  if exists (
+    select from public.pending_signups mine
+    join public.pending_signups other on other.email = mine.email
+    where mine.id = attempt and other.id <> attempt and other.lease_until >= clock_timestamp()
+  ) then
+    return 'busy';
   end if;
   update public.pending_signups p set condemned = true, user_id = subject where p.id = attempt;
-  return found;
+  return case when found then 'condemned' else 'gone' end;
 end
 $$;
 comment on function kijko.condemn_signup(uuid, uuid) is
-  'Whether the account that a broken sign-up left may be deleted: nobody has registered it, and no other sign-up of that '
-  'address is under way. From then on it cannot be registered.';
+  'Whether the account that a broken sign-up left may be deleted: condemned (it may, and cannot be registered any more), '
+  'registered (it is somebody''s), busy (another sign-up of that address is under way) or gone (no such attempt).';
 revoke execute on function kijko.condemn_signup(uuid, uuid) from public, anon, authenticated;
 grant execute on function kijko.condemn_signup(uuid, uuid) to kijko_api, service_role;
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
+from kijko.clients.keycloak import Keycloak
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
 from kijko.core.jobs import Jobs
@@ -20,6 +21,7 @@ class Clients:
     database: Tenants
     redis: "Redis"
     stripe: Stripe
+    keycloak: Keycloak
     tokens: Tokens
     """Verifies access tokens by the issuers' cached keys."""
     jobs: Jobs

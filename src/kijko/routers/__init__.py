@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from kijko.routers import docs, executions, health, skills
+from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, skills
 
 API: Sequence[APIRouter] = (
+    auth.router,
+    auth_oauth.router,
+    auth_sessions.router,
     skills.router,
     executions.router,
 )

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import httpx
 
-from kijko.clients.keycloak.shapes import Grant, Identity, Session, User
+from kijko.clients.keycloak.shapes import Grant, Identity, Session, User, instant
 from kijko.clients.keycloak.transport import Refused, Transport
 from kijko.settings import Keycloak as KeycloakSettings
 from kijko.settings import required
@@ -122,11 +123,11 @@ class Keycloak:
         credential = {"type": "password", "value": password, "temporary": False}
         await self._ask("PUT", f"/users/{user_id}/reset-password", json=credential)
 
-    async def password_since(self, user_id: UUID) -> int | None:
-        """When the account's password was set, in milliseconds since the epoch; None when it has none."""
+    async def password_since(self, user_id: UUID) -> datetime | None:
+        """When the account's password was set; None when it has none."""
         answer = await self._find(f"/users/{user_id}/credentials")
         found = answer.json() if answer else []
-        return next((int(each["createdDate"]) for each in found if each["type"] == "password"), None)
+        return next((instant(each["createdDate"]) for each in found if each["type"] == "password"), None)
 
     async def mail_verification(self, user_id: UUID, *, redirect_uri: str, client_id: str, lifespan_s: int) -> None:
         """Mail a link that proves the account's address."""

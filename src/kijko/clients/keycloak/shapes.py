@@ -9,6 +9,11 @@ from uuid import UUID
 Json = Mapping[str, Any]  # any JSON: an outside system's
 
 
+def instant(milliseconds: float) -> datetime:
+    """A time as Keycloak writes it: milliseconds since the epoch."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """The tokens of a session. Lifetimes are seconds from now."""
@@ -69,12 +74,12 @@ class Session:
 
     @classmethod
     def read(cls, answer: Json) -> Self:
-        """From the admin API's answer; its times are milliseconds since the epoch."""
+        """From the admin API's answer."""
         return cls(
             id=answer["id"],
             ip_address=answer.get("ipAddress", ""),
-            started_at=datetime.fromtimestamp(answer["start"] / 1000, UTC),
-            last_access_at=datetime.fromtimestamp(answer["lastAccess"] / 1000, UTC),
+            started_at=instant(answer["start"]),
+            last_access_at=instant(answer["lastAccess"]),
         )
 
 
