@@ -86,11 +86,6 @@ class Link:
         return not self.broken and self._waiter is None and self._conn.transaction_status == _IDLE
 
     @property
-    def outcome(self) -> Outcome:
-        """Of the trip under way, or else of the last one."""
-        return self._outcome
-
-    @property
     def aborted(self) -> bool:
         """Whether the open transaction can only be rolled back."""
         return self._conn.transaction_status == _IN_ERROR
@@ -117,7 +112,6 @@ class Link:
         self._due = self._loop.time() + self._limit_s * len(calls)
         self._expected.clear()
         self._at = 0
-        self._outcome = Outcome()
         waiter: asyncio.Future[Outcome] = self._loop.create_future()
         self._waiter = waiter
         try:
@@ -243,8 +237,9 @@ class Link:
 
     def _end(self) -> None:
         waiter, self._waiter = self._waiter, None
+        outcome, self._outcome = self._outcome, Outcome()  # no rows are kept here
         if waiter is not None and not waiter.done():
-            waiter.set_result(self._outcome)
+            waiter.set_result(outcome)
 
     def _lose(self, cause: Exception | None) -> None:
         if not self.broken:

@@ -152,10 +152,11 @@ class Tx(Reader):
             raise TransactionAborted()
 
     async def _commit(self, link: Link) -> None:
+        waiter = link.send(_COMMIT)
         try:
-            outcome = await link.send(_COMMIT)
-        except asyncio.CancelledError:
-            self._db.pool.spawn(self._conclude(link))
+            outcome = await asyncio.shield(waiter)
+        except BaseException:
+            self._db.pool.spawn(self._conclude(link, waiter))
             raise
         self._db.pool.release(link)
         error = failure(outcome, _COMMIT)
@@ -164,11 +165,11 @@ class Tx(Reader):
         if error is not None:  # a deferred constraint, say
             raise error
 
-    async def _conclude(self, link: Link) -> None:
+    async def _conclude(self, link: Link, waiter: asyncio.Future[Outcome]) -> None:
         """The commit was sent before its task was cancelled: if it succeeds, what hangs on it must still happen."""
-        settled = await link.settle(_COMMIT_S)
-        self._db.pool.release(link)
-        if settled and failure(link.outcome, _COMMIT) is None:
+        await asyncio.wait([waiter], timeout=_COMMIT_S)
+        self._db.pool.release(link)  # closes it when the commit is still under way
+        if failure(await waiter, _COMMIT) is None:
             await self._run(self._hooks)
 
     async def _run(self, hooks: list[Hook]) -> None:
