@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 from dotenv import load_dotenv
 
-from kijko.commands import data, stack
+from kijko.commands import data, doctor, operate, stack
 
 app = typer.Typer(
     name="kijko",
@@ -19,7 +19,11 @@ app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
 
+app.command()(doctor.doctor)
 app.command()(data.migrate)
+app.command()(operate.seed)
+app.command()(operate.openapi)
+app.command()(operate.plan)
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """`migrate`, and what else works on the database's content."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,21 +16,16 @@ def migrate(
     """Apply the migrations of supabase/migrations that the database does not have yet."""
     from kijko.core import migrations
     from kijko.local.attach import adopt
+    from kijko.local.stack import migrations_folder
     from kijko.settings import MissingSetting, load, required
 
     adopt()
     with sentences(MissingSetting, migrations.MigrationError):
         url = required(load().database.url, "KIJKO_DATABASE_URL")
         if status:
-            rows = [(each.version, each.name, each.state) for each in migrations.status(url, folder())]
+            rows = [(each.version, each.name, each.state) for each in migrations.status(url, migrations_folder())]
             print(table(("VERSION", "NAME", "STATE"), rows))
             return
-        names = migrations.migrate(url, folder(), dry_run=dry_run)
+        names = migrations.migrate(url, migrations_folder(), dry_run=dry_run)
         verb = "Would apply" if dry_run else "Applied"
         print("\n".join(f"{verb} {name}" for name in names) or "Nothing to apply: the database is up to date.")
-
-
-def folder() -> Path:
-    """The migrations: below the working directory, else beside the source this runs from."""
-    below = Path("supabase") / "migrations"
-    return below if below.is_dir() else Path(__file__).parents[3] / below

@@ -37,6 +37,8 @@ class State:
     environment: dict[str, str] = field(default_factory=dict)
     """Settings the running stack took from its own environment, for `status` in another shell."""
     supervisor: Running | None = None
+    seeded: bool = False
+    """Whether the demo user was made."""
     realm: str = ""
     """Fingerprint of the realm's settings that depend on ports, as Keycloak last got them."""
 

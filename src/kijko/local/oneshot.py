@@ -1,12 +1,11 @@
-"""Programs that run once while the stack starts: downloads, builds, and commands of Kijko's own."""
+"""Programs that run once while the stack starts: downloads and builds."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kijko.local import environment, process
+from kijko.local import process
 from kijko.local.errors import Interrupted, StackError
 from kijko.local.site import Site
 
@@ -53,18 +52,6 @@ def run(
             site.say(progress(now - began))
         time.sleep(0.05)
     return running.returncode
-
-
-def kijko(site: Site, command: str) -> None:
-    """Run `kijko COMMAND` with the stack's settings and the database owner's URL.
-
-    Raises:
-        StackError: it failed; with the end of its output.
-        Interrupted: the person wants to stop.
-    """
-    argv = (sys.executable, "-P", "-m", "kijko.cli", command)
-    if run(site, argv, log=command, environ=environment.for_process(site, owner=True)) != 0:
-        raise failure(site, f"`kijko {command}` failed.", command)
 
 
 def failure(site: Site, message: str, log: str) -> StackError:

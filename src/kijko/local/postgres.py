@@ -4,6 +4,7 @@ Root may not run Postgres, so under root it runs as `nobody`; binaries and data 
 """
 
 import importlib.util
+import json
 import os
 import pwd
 import shutil
@@ -184,16 +185,21 @@ def _data_folder(site: Site, user: User | None) -> Path:
     _sweep(lair)
     folder = lair / site.state.id
     folder.mkdir(mode=0o711, exist_ok=True)
-    (folder / "home").write_text(str(site.home.path))
+    note = {"home": str(site.home.path), "device": site.home.path.stat().st_dev}
+    (folder / "home.json").write_text(json.dumps(note))
     return folder
 
 
 def _sweep(lair: Path) -> None:
-    """Remove data whose home was deleted or made anew: it cannot be opened again. On a lost mount it stays."""
+    """Remove data whose home was deleted or made anew: it cannot be opened again. While its disk is away, it stays."""
     for folder in lair.iterdir():
-        note = folder / "home"
-        home = Path(note.read_text()) if note.is_file() else None
-        if home is None or not home.parent.is_dir():
+        try:
+            note = json.loads((folder / "home.json").read_text())
+        except (OSError, ValueError):
+            continue
+        home = Path(note["home"])
+        nearest = next(each for each in (home, *home.parents) if each.exists())
+        if nearest.stat().st_dev != note["device"]:
             continue
         state = home / "state.json"
         if not state.exists() or folder.name not in state.read_text():

@@ -21,11 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kijko.local import environment, keycloak, oneshot, ports, postgres, process, redis, serving
+from kijko.core import migrations
+from kijko.local import environment, keycloak, ports, postgres, process, redis, serving
 from kijko.local.errors import StackError
 from kijko.local.home import Home, HomeLock, Running, State
 from kijko.local.mail import part as mail
 from kijko.local.process import Part
+from kijko.local.seed import seed
 from kijko.local.site import Say, Site
 from kijko.local.stripe import part as stripe
 from kijko.local.supervisor import Supervisor
@@ -102,11 +104,12 @@ class Stack:
         self._launch(parts, [name for name in SERVERS if name != "postgres"])
         if set(names) & set(SERVING):
             self.migrate()
-        self._supervisor.await_ready(name for name in names if name in SERVERS)
+            self._launch(parts, SERVING)  # while Keycloak still starts: they can do without it
+        self._supervisor.await_ready(names)
         if "keycloak" in parts:
             keycloak.settle_realm(site)
-        self._launch(parts, SERVING)
-        self._supervisor.await_ready(names)
+        if {"api", "keycloak"} <= parts.keys():
+            self.seed()
 
     def _names(self, site: Site) -> list[str]:
         """Which of the asked parts run here. Keycloak started here keeps its data in the local Postgres."""
@@ -129,17 +132,27 @@ class Stack:
             StackError: a migration failed; with its words.
         """
         site = self._opened()
-        oneshot.kijko(site, "migrate")
+        try:
+            applied = migrations.migrate(environment.settings(site)["KIJKO_DATABASE_URL"], migrations_folder())
+        except migrations.MigrationError as error:
+            raise StackError(f"The migrations could not be applied. {error}") from error
+        for name in applied:
+            self._say(f"Migration applied: {name}")
         if not site.is_outside("database"):
             postgres.give_logins(postgres.server(site))
 
     def seed(self) -> None:
-        """Make the demo organization and user.
+        """Make the demo organization and user, once in a home. Nobody's outside database or Keycloak gets one.
 
         Raises:
-            StackError: it failed; with its words.
+            StackError: it failed; with the API's words.
         """
-        oneshot.kijko(self._opened(), "seed")
+        site = self._opened()
+        if site.state.seeded or site.is_outside("database") or site.is_outside("keycloak"):
+            return
+        seed(environment.settings(site)["KIJKO_API_URL"])
+        site.state.seeded = True
+        self.home.write(site.state)
 
     def watch(self) -> None:
         """One round of looking after the parts: what died is started again. Call it a few times a second."""
@@ -222,6 +235,12 @@ def clear_leftovers(state: State, say: Say) -> None:
     serving = [running for name, running in left.items() if name != "postgres"]
     process.end(serving, signal.SIGTERM, within_s=8)
     process.end([running for name, running in left.items() if name == "postgres"], signal.SIGINT, within_s=5)
+
+
+def migrations_folder() -> Path:
+    """The SQL files: below the working directory, else beside the source that this runs from."""
+    below = Path("supabase") / "migrations"
+    return below if below.is_dir() else Path(__file__).parents[3] / below
 
 
 def _check_room(home: Home) -> None:

@@ -15,6 +15,7 @@ from kijko.local.site import Say
 
 _PAUSES_S = (0.5, 1, 2, 4, 8, 16, 20)
 _STEADY_S = 60
+_SAY_EVERY_S = 10
 # When each stage must be over, counted from the start of the stop; what lives then is killed. A worker takes up to 9 s
 # to hand its runs back.
 _STAGE_ENDS_S = (9.5, 13.0, 14.2)
@@ -64,7 +65,8 @@ class Supervisor:
             StackError: one ended, or did not answer in its time; with the end of its log.
             Interrupted: the person wants to stop.
         """
-        waiting = [self._children[name] for name in names]
+        waiting = [child for name in names if not (child := self._children[name]).ready]
+        said = time.monotonic()
         while waiting:
             if self._cancelled():
                 raise Interrupted
@@ -72,6 +74,9 @@ class Supervisor:
                 self._check_start(child)
             waiting = [child for child in waiting if not child.ready]
             time.sleep(0.05 if waiting else 0)
+            if time.monotonic() - said > _SAY_EVERY_S:
+                said = time.monotonic()
+                self._say(f"Still waiting for {', '.join(child.part.title for child in waiting)}")
 
     def _check_start(self, child: Child) -> None:
         part, log = child.part, self._home.log(child.part.name)
@@ -80,6 +85,7 @@ class Supervisor:
             raise StackError(f"{part.title} ended while it was starting ({_how(code)}). {_last_words(log)}")
         if self._is_ready(child):
             child.ready = True
+            self._say(f"{part.title} is ready ({time.monotonic() - child.since:.1f} s)")
         elif time.monotonic() - child.since > part.ready_within_s:
             raise StackError(f"{part.title} did not answer within {part.ready_within_s:.0f} s. {_last_words(log)}")
 

@@ -1,0 +1,67 @@
+"""`seed`, `openapi` and `plan`: what a developer or an operator does by hand."""
+
+from typing import Annotated
+
+import typer
+
+from kijko.commands.terminal import fail, sentences
+
+
+def seed() -> None:
+    """Make the demo organization and user, if they are not there."""
+    import os
+
+    from kijko.local.attach import adopt
+    from kijko.local.environment import DEV_EMAIL, DEV_PASSWORD
+    from kijko.local.errors import StackError
+    from kijko.local.seed import seed as make
+
+    adopt()
+    url = os.environ.get("KIJKO_API_URL") or fail(
+        "KIJKO_API_URL is not set and nothing runs here. Run `make up` first."
+    )
+    if os.environ.get("KIJKO_ENVIRONMENT") == "production":
+        fail("A demo user with a known password has no place in production. Unset KIJKO_ENVIRONMENT if this is none.")
+    with sentences(StackError):
+        made = make(url)
+    print(f"{'Made' if made else 'There already:'} {DEV_EMAIL}, password {DEV_PASSWORD}")
+
+
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    import json
+
+    from kijko.main import openapi_document
+
+    print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+
+
+def plan(
+    email: Annotated[str, typer.Argument(help="Whose organization.")],
+    plan: Annotated[str, typer.Argument(help="free, pro, teams or enterprise.")],
+    reason: Annotated[str, typer.Option(help="Kept beside the grant.")] = "kijko plan",
+) -> None:
+    """Put a person's organization on a plan, by an operator's word; that outranks what is paid for."""
+    import psycopg
+
+    from kijko.local.attach import adopt
+    from kijko.settings import MissingSetting, load, required
+
+    adopt()
+    with (
+        sentences(MissingSetting, psycopg.Error),
+        psycopg.connect(required(load().database.url, "KIJKO_DATABASE_URL"), connect_timeout=10) as connection,
+    ):
+        known = [row[0] for row in connection.execute("select id from public.plans order by position")]
+        if plan not in known:
+            fail(f"There is no plan {plan}. The plans are: {', '.join(known)}.")
+        people = connection.execute(
+            "select o.id, o.name from public.users u join public.organizations o on o.id = u.default_organization_id "
+            "where lower(u.email) = lower(%s)",
+            (email,),
+        ).fetchall()
+        if len(people) != 1:
+            fail(f"{len(people) or 'No'} organizations belong to {email}. Check the address.")
+        organization, name = people[0]
+        connection.execute("select kijko.grant_plan(%s, %s, %s)", (organization, plan, reason))
+    print(f"{name} is on the plan {plan} now.")

@@ -1,0 +1,200 @@
+"""Looks at every part and setting, and says of each what is wrong and how to mend it."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+from pydantic import ValidationError
+
+from kijko.core import migrations
+from kijko.local import java
+from kijko.local.errors import StackError
+from kijko.settings import MissingSetting, Settings, required
+
+_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `text` says what was found and, when it is wrong, how to mend it."""
+
+    name: str
+    healthy: bool
+    text: str
+
+
+class Wrong(Exception):
+    """What a check raises; its text goes into the finding."""
+
+
+def examine(environ: dict[str, str], home: Path, folder: Path) -> Iterator[Finding]:
+    """Every finding, in the order in which things depend on one another.
+
+    `environ` holds the settings, `home` is the stack's folder, `folder` that of the migrations.
+    """
+    yield _look("Python", _python)
+    yield _look("Disk", lambda: _disk(home))
+    if "KIJKO_KEYCLOAK_URL" not in environ or "127.0.0.1" in environ["KIJKO_KEYCLOAK_URL"]:
+        yield _look("Java", lambda: f"{java.find(environ)}")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for each in error.errors():
+            name = "KIJKO_" + "_".join(str(part) for part in each["loc"]).upper()
+            yield Finding("Settings", False, f"{name}: {each['msg']}. Correct it in the environment or in .env.")
+        return
+    yield from (_look(name, check) for name, check in _checks(settings, environ, folder))
+
+
+def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterable[tuple[str, Callable[[], str]]]:
+    api = environ.get("KIJKO_API_URL") or f"http://{settings.host}:{settings.port}"
+    return (
+        ("Encryption key", lambda: _present(required(settings.auth.encryption_key, "KIJKO_AUTH_ENCRYPTION_KEY"))),
+        ("Database", lambda: _database(settings)),
+        ("Migrations", lambda: _migrations(settings, folder)),
+        ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", bypasses=False)),
+        ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", bypasses=None)),
+        ("Redis", lambda: _redis(settings)),
+        ("Keycloak", lambda: _realm(settings)),
+        ("Keycloak's client", lambda: _client(settings)),
+        ("Stripe", lambda: _stripe(settings)),
+        ("Webhook secret", lambda: _present(required(settings.stripe.webhook_secret, "KIJKO_STRIPE_WEBHOOK_SECRET"))),
+        ("Mail", lambda: _mail(environ)),
+        ("Models", lambda: _models(settings)),
+        ("API", lambda: _api(api)),
+    )
+
+
+def _look(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except (Wrong, MissingSetting, StackError, migrations.MigrationError) as error:
+        return Finding(name, False, str(error))
+    except (httpx.HTTPError, OSError) as error:
+        return Finding(name, False, f"It does not answer: {error}. Start it with `make up`, or correct its setting.")
+
+
+def _present(_: str) -> str:
+    return "set"
+
+
+def _python() -> str:
+    return f"{sys.version.split()[0]} ({sys.executable})"
+
+
+def _disk(home: Path) -> str:
+    place = next(each for each in (home, *home.parents) if each.exists())
+    free = shutil.disk_usage(place).free // 1_000_000
+    if free < 1000:
+        raise Wrong(f"Only {free} MB are free at {place}. Make room for at least 1000 MB.")
+    return f"{free // 1000} GB free at {place}"
+
+
+def _query(url: str, name: str, query: str) -> tuple[object, ...]:
+    try:
+        with psycopg.connect(url, connect_timeout=_TIMEOUT_S) as connection:
+            row = connection.execute(query.encode()).fetchone()
+    except psycopg.Error as error:
+        raise Wrong(f"{str(error).strip()}. Start Postgres with `make up`, or correct {name}.") from error
+    return row or ()
+
+
+def _database(settings: Settings) -> str:
+    url = required(settings.database.url, "KIJKO_DATABASE_URL")
+    version, user = _query(url, "KIJKO_DATABASE_URL", "select current_setting('server_version'), current_user")
+    return f"Postgres {version}, owner {user}"
+
+
+def _migrations(settings: Settings, folder: Path) -> str:
+    found = migrations.status(required(settings.database.url, "KIJKO_DATABASE_URL"), folder)
+    pending = [each.version for each in found if each.state == "pending"]
+    if pending:
+        raise Wrong(f"{len(pending)} are not applied yet ({', '.join(pending)}). Run `kijko migrate`.")
+    return f"all {len(found)} applied"
+
+
+def _login(url: object, name: str, *, bypasses: bool | None) -> str:
+    role, passes, superuser = _query(
+        required(url, name),  # type: ignore[arg-type]  # a SecretStr or None, as `required` takes it
+        name,
+        "select rolname, rolbypassrls, rolsuper from pg_roles where rolname = current_user",
+    )
+    if superuser or (bypasses is False and passes):
+        raise Wrong(f"{role} passes row-level security by. Set {name} to the login that the migrations made for it.")
+    return f"{role}"
+
+
+def _redis(settings: Settings) -> str:
+    from redis import Redis, RedisError
+
+    try:
+        with Redis.from_url(required(settings.redis.url, "KIJKO_REDIS_URL"), socket_timeout=_TIMEOUT_S) as client:
+            return f"version {client.info('server')['redis_version']}"
+    except (RedisError, ValueError) as error:
+        raise Wrong(f"{error}. Start it with `make up`, or correct KIJKO_REDIS_URL.") from error
+
+
+def _base(settings: Settings) -> str:
+    return f"{required(settings.keycloak.url, 'KIJKO_KEYCLOAK_URL')}/realms/{settings.keycloak.realm}"
+
+
+def _realm(settings: Settings) -> str:
+    answer = httpx.get(f"{_base(settings)}/.well-known/openid-configuration", timeout=_TIMEOUT_S)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise Wrong(f"It has no realm {settings.keycloak.realm}. Import kijko-realm.json, or set KIJKO_KEYCLOAK_REALM.")
+    return str(answer.raise_for_status().json()["issuer"])
+
+
+def _client(settings: Settings) -> str:
+    name = "KIJKO_KEYCLOAK_CLIENT_SECRET"
+    credentials = (settings.keycloak.client_id, required(settings.keycloak.client_secret, name))
+    address = f"{_base(settings)}/protocol/openid-connect/token"
+    form = {"grant_type": "client_credentials"}
+    answer = httpx.post(address, data=form, auth=credentials, timeout=_TIMEOUT_S)
+    if not answer.is_success:
+        raise Wrong(f"It refuses the client {settings.keycloak.client_id} ({answer.status_code}). Correct {name}.")
+    return settings.keycloak.client_id
+
+
+def _stripe(settings: Settings) -> str:
+    key = required(settings.stripe.secret_key, "KIJKO_STRIPE_SECRET_KEY")
+    address = f"{settings.stripe.api_base}/v1/balance"
+    answer = httpx.get(address, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_S)
+    if not answer.is_success:
+        raise Wrong(f"It refuses the key ({answer.status_code}). Correct KIJKO_STRIPE_SECRET_KEY.")
+    return settings.stripe.api_base
+
+
+def _mail(environ: dict[str, str]) -> str:
+    catcher = environ.get("KIJKO_MAIL_URL")
+    if not catcher:
+        host = environ.get("KIJKO_SMTP_HOST")
+        if not host:
+            raise Wrong(
+                "No mail server is named. Set KIJKO_SMTP_HOST for Keycloak, or start the catcher with `make up`."
+            )
+        return f"{host} (not asked)"
+    httpx.get(f"{catcher}/health", timeout=_TIMEOUT_S).raise_for_status()
+    return f"caught at {catcher}"
+
+
+def _models(settings: Settings) -> str:
+    keys = {
+        "anthropic": settings.models.anthropic_api_key,
+        "google": settings.models.google_api_key,
+        "openai": settings.models.openai_api_key,
+    }
+    return ", ".join(["echo", *(name for name, key in keys.items() if key)]) + f"; default {settings.models.default}"
+
+
+def _api(url: str) -> str:
+    answer = httpx.get(f"{url}/health", timeout=_TIMEOUT_S)
+    report = answer.json()
+    ill = [f"{name}: {each.get('error')}" for name, each in report["checks"].items() if each["status"] != "healthy"]
+    if ill:
+        raise Wrong(f"{url} is {report['status']}. " + "; ".join(ill))
+    return f"{url} is healthy"
