@@ -32,7 +32,7 @@ _FORM = {
 @router.get("/sessions", summary="List my sessions", responses=problems("UNAVAILABLE"))
 async def list_sessions(desk: CurrentDesk, principal: CurrentPrincipal) -> list[Session]:
     """Where the caller is signed in, last used first."""
-    return await identity.sessions(desk, principal)
+    return await identity.list_sessions(desk, principal)
 
 
 @router.delete(

@@ -52,7 +52,7 @@ async def confirm(desk: Desk, session_ids: Iterable[str]) -> None:
         log.warning("the end of a session is left to the sweep: %s", error)
 
 
-async def sessions(desk: Desk, principal: Principal) -> list[Session]:
+async def list_sessions(desk: Desk, principal: Principal) -> list[Session]:
     """The caller's living sessions, last used first.
 
     Raises:
@@ -83,14 +83,14 @@ async def end_one(desk: Desk, principal: Principal, session_id: str) -> None:
     Raises:
         SessionNotFound: it is none of theirs, or has ended.
     """
-    if session_id not in {each.id for each in await sessions(desk, principal)}:
+    if session_id not in {each.id for each in await list_sessions(desk, principal)}:
         raise SessionNotFound
     await end(desk, principal.user_id, [session_id])
 
 
 async def end_others(desk: Desk, principal: Principal) -> None:
     """End all of the caller's sessions but the one that asks."""
-    others = [each.id for each in await sessions(desk, principal) if not each.current]
+    others = [each.id for each in await list_sessions(desk, principal) if not each.current]
     await end(desk, principal.user_id, others)
 
 

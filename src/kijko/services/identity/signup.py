@@ -15,7 +15,7 @@ from kijko.clients.keycloak import Grant, Refused, SignInUnavailable
 from kijko.core.db.errors import CommitUnknown, DatabaseError
 from kijko.core.errors import Invalid
 from kijko.models.auth import SignupRequest
-from kijko.services.identity import mails, queries, refusals, repair, rules
+from kijko.services.identity import mails, queries, refusals, rules, sweep
 from kijko.services.identity.desk import Desk, spawn
 from kijko.services.identity.errors import EmailExists, WeakPassword
 from kijko.services.identity.rules import Device
@@ -78,7 +78,7 @@ async def _create(desk: Desk, attempt: _Attempt) -> UUID:
         return await _create_once(desk, attempt)
     except EmailExists:
         # Perhaps a sign-up that a crash cut off; then its account is taken back now rather than in a minute.
-        if not await repair.clear_signups(desk.database, desk.keycloak, attempt.new.email):
+        if not await sweep.clear_signups(desk.database, desk.keycloak, attempt.new.email):
             raise
     return await _create_once(desk, attempt)
 
