@@ -1,8 +1,8 @@
 """Logs: one line of JSON an event on stdout (plain text on a terminal), never with a token or a password in it.
 
-    configure(settings.log)             once, in a composition root
-    log = logging.getLogger(__name__)   or structlog.get_logger(): both come out the same way
-    emit("request", …)                  the canonical line of a request or a job: no processors, so it costs little
+configure(settings.log)             once, in a composition root
+log = logging.getLogger(__name__)   or structlog.get_logger(): both come out the same way
+emit("request", …)                  the canonical line of a request or a job: no processors, so it costs little
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _SECRET_TEXT: Final = (
     (re.compile(r"\b(kjk|sk|rk|whsec|ghp|gho|github_pat)_[\w-]{8,}|\bsk-[\w-]{16,}"), "[hidden]"),
     (re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+@"), r"\1[hidden]@"),
     (
-        re.compile(r"(?i)([\"'&?\s](?:\w*(?:token|secret|passw\w*|code))[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"),
+        re.compile(r"(?i)((?:^|[\"'&?\s])(?:\w*(?:token|secret|passw\w*|code))[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"),
         r"\1[hidden]",
     ),
 )

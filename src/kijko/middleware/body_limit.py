@@ -1,5 +1,7 @@
 """How much a request may bring along."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +15,9 @@ Limits = Sequence[tuple[str, int]]
 """(path prefix, bytes): addresses with a limit of their own, such as uploads."""
 
 _TOO_LARGE: Final = 413
+_DRAINED_BYTES: Final = 33_554_432
+_DRAINED_S: Final = 10.0
+"""A client that still sends does not read: what is too much is taken in and thrown away up to here, then hung up on."""
 
 
 class _Exceeded(HTTPException):
@@ -34,13 +39,14 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced, chunked = _announced(scope)
+        announced, chunked, asks_first = _announced(scope)
         if not announced and not chunked:
             await self.app(scope, receive, send)
             return
         limit = self._limit_of(scope["path"])
         if announced > limit:
-            await send_problem(send, PayloadTooLarge(_sentence(limit)), [(b"connection", b"close")])
+            drained = not asks_first and announced <= _DRAINED_BYTES and await _drain(receive)
+            await send_problem(send, PayloadTooLarge(_sentence(limit)), [] if drained else [(b"connection", b"close")])
             return
         await self.app(scope, _counted(receive, limit) if chunked else receive, send)
 
@@ -48,15 +54,30 @@ class BodyLimit:
         return next((limit for prefix, limit in self._apart if path.startswith(prefix)), self._limit)
 
 
-def _announced(scope: Scope) -> tuple[int, bool]:
-    """The body's announced length in bytes, and whether it comes in chunks instead, with no length announced."""
-    length, chunked = 0, False
+def _announced(scope: Scope) -> tuple[int, bool, bool]:
+    """The body's announced length in bytes, whether it comes in chunks instead, whether the client asks before it."""
+    length, chunked, asks_first = 0, False, False
     for name, value in scope["headers"]:
         if name == b"content-length":
             length = int(value)  # the server has checked that it is a number
         elif name == b"transfer-encoding":
             chunked = True
-    return length, chunked
+        elif name == b"expect":
+            asks_first = True
+    return length, chunked, asks_first
+
+
+async def _drain(receive: Receive) -> bool:
+    """Take in the rest of the body and forget it; whether all of it came."""
+    seen = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAINED_S):
+            while seen <= _DRAINED_BYTES:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return message["type"] == "http.request"
+    return False
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
@@ -67,6 +88,8 @@ def _counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
+            if message.get("more_body"):
+                await _drain(receive)
             raise _Exceeded(limit)
         return message
 

@@ -51,7 +51,7 @@ class RefreshRequest(SnakeRequest):
 class LogoutRequest(SnakeRequest):
     """Nothing is needed: the session of the access token ends. A refresh token is taken and changes nothing."""
 
-    refresh_token: Text | None = None
+    refresh_token: Annotated[Text | None, Field(examples=[TOKEN_EXAMPLE])] = None
 
 
 class ForgotPasswordRequest(SnakeRequest):

@@ -76,6 +76,7 @@ async def disconnect(provider: str, desk: CurrentDesk, principal: CurrentPrincip
 
 @router.post(
     "/backchannel-logout",
+    response_class=Response,
     summary="A session ended at the sign-in server",
     responses=problems("INVALID_LOGOUT_TOKEN"),
     openapi_extra=_FORM,

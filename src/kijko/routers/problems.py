@@ -1,6 +1,6 @@
 """Errors as they leave over HTTP: one place turns every exception into problem+json, one documents them.
 
-    @router.get("/{skillId}", responses=problems("SKILL_NOT_FOUND"))
+@router.get("/{skillId}", responses=problems("SKILL_NOT_FOUND"))
 """
 
 import logging

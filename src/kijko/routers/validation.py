@@ -42,8 +42,8 @@ _SAID: Final[Mapping[str, str]] = {
 _SAID_WITH: Final[Mapping[str, str]] = {
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} {counted}",
+    "too_long": "must have at most {max_length} {counted}",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -102,6 +102,7 @@ def _message(error: Error) -> str:
     if kind in _SAID:
         return _SAID[kind]
     if kind in _SAID_WITH:
-        return _SAID_WITH[kind].format(**error.get("ctx", {}))
+        counted = "characters" if isinstance(error.get("input"), str) else "entries"
+        return _SAID_WITH[kind].format(counted=counted, **error.get("ctx", {}))
     said: str = error["msg"]
     return said[:1].lower() + said[1:]

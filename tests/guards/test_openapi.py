@@ -1,0 +1,127 @@
+"""The documentation is complete: every operation says what it does, who may, what can go wrong, and gives examples."""
+
+from typing import Any
+
+import pytest
+
+from kijko.main import openapi_document
+from kijko.routers.public import PUBLIC
+
+DOCUMENT = openapi_document()
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+each_operation = pytest.mark.parametrize(
+    ("method", "path", "operation"), OPERATIONS, ids=[f"{method} {path}" for method, path, _ in OPERATIONS]
+)
+Json = dict[str, Any]
+
+
+def resolved(schema: Json) -> Json:
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    found: Json = DOCUMENT["components"]["schemas"][reference.removeprefix("#/components/schemas/")]
+    return found
+
+
+@each_operation
+def test_it_says_what_it_does(method: str, path: str, operation: Json) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"]
+    assert operation["summary"] != operation["description"]
+
+
+@each_operation
+def test_it_says_who_may(method: str, path: str, operation: Json) -> None:
+    assert bool(operation.get("security")) is ((method, path) not in PUBLIC)
+
+
+@each_operation
+def test_each_error_is_a_problem_with_its_codes_and_an_example_of_each(method: str, path: str, operation: Json) -> None:
+    errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
+    assert "500" in errors
+    if operation.get("security"):
+        assert {"401", "403", "422", "429"} <= errors.keys()
+    for status, answer in errors.items():
+        if path.startswith("/health") and status == "503":
+            continue  # says how things are, in its own shape
+        content = answer["content"]["application/problem+json"]
+        assert resolved(content["schema"])["title"] == "Problem"
+        assert content["examples"]
+        for code, example in content["examples"].items():
+            assert f"`{code}`" in answer["description"]
+            assert example["value"]["code"] == code
+            assert example["value"]["status"] == int(status)
+
+
+def has_example(schema: Json) -> bool:
+    """Whether it shows one whole, or one for each field that must be there."""
+    if schema.get("examples") or schema.get("enum") or "const" in schema:
+        return True
+    choices = [resolved(each) for each in schema.get("anyOf", ())]
+    if choices:
+        return any(has_example(each) for each in choices)
+    fields = schema.get("properties", {})
+    shown = [has_example(resolved(fields[name])) for name in schema.get("required") or fields]
+    return bool(shown) and all(shown)
+
+
+@each_operation
+def test_a_body_has_an_example(method: str, path: str, operation: Json) -> None:
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        assert content.get("example") or content.get("examples") or has_example(resolved(content["schema"]))
+
+
+@each_operation
+def test_a_success_has_a_shape(method: str, path: str, operation: Json) -> None:
+    good = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+    redirects = {status for status in operation["responses"] if status.startswith("3")}
+    assert good or redirects
+    for status, answer in good.items():
+        if status != "204":
+            assert all(content.get("schema") for content in answer.get("content", {}).values())
+
+
+@each_operation
+def test_parameters_are_camel_case_and_have_a_type(method: str, path: str, operation: Json) -> None:
+    for parameter in operation.get("parameters", ()):
+        assert parameter["schema"]
+        if parameter["in"] in {"path", "query"} and not path.startswith("/api/auth/"):
+            assert "_" not in parameter["name"]
+
+
+@each_operation
+def test_only_a_post_outside_sign_in_takes_an_idempotency_key(method: str, path: str, operation: Json) -> None:
+    named = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+    assert named is (method == "POST" and not path.startswith("/api/auth/"))
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(ids) == len(set(ids))
+
+
+def test_v1_is_not_listed_twice() -> None:
+    assert not [path for _, path, _ in OPERATIONS if path.startswith("/api/v1")]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    def references(value: Any) -> list[str]:
+        match value:
+            case {"$ref": str(reference)}:
+                return [reference]
+            case dict():
+                return [each for one in value.values() for each in references(one)]
+            case list():
+                return [each for one in value for each in references(one)]
+            case _:
+                return []
+
+    found = references(DOCUMENT)
+    assert found
+    for reference in found:
+        assert reference.removeprefix("#/components/schemas/") in DOCUMENT["components"]["schemas"]

@@ -1,0 +1,169 @@
+"""Whatever is wrong with a request, the answer is a problem with a sentence for people and a code for programs."""
+
+from collections.abc import AsyncIterator, Callable
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.conftest import Person
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """The problem that an answer is, its form checked."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, object] = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["detail"] == body["message"]
+    assert str(body["detail"]).endswith(".")
+    assert body["requestId"] == answer.headers["x-request-id"]
+    return body
+
+
+async def test_an_unknown_address_is_a_404(api: httpx.AsyncClient) -> None:
+    problem(await api.get("/api/nothing"), 404, "NOT_FOUND")
+    problem(await api.get("/nothing/at/all"), 404, "NOT_FOUND")
+    problem(await api.get("/"), 404, "NOT_FOUND")
+
+
+async def test_a_slash_too_many_is_no_redirect(api: httpx.AsyncClient) -> None:
+    problem(await api.get("/health/"), 404, "NOT_FOUND")
+
+
+async def test_a_method_that_is_not_taken_is_a_405_that_lists_those_that_are(api: httpx.AsyncClient) -> None:
+    answer = await api.delete("/api/skills")
+    problem(answer, 405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+async def test_options_lists_the_methods(api: httpx.AsyncClient) -> None:
+    answer = await api.options("/api/skills")
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+
+
+async def test_head_is_get_without_a_body(person: Callable[..., Person]) -> None:
+    http = person().http
+    assert (await http.head("/skills")).status_code == 200
+    assert (await http.head("/skills")).content == b""
+    assert (await http.head(f"/skills/{uuid4()}")).status_code == 404
+
+
+async def test_without_a_token_it_is_a_401_that_names_the_scheme(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/skills")
+    problem(answer, 401, "UNAUTHENTICATED")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_bad_token_is_told_from_none(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/api/skills", headers={"Authorization": "Bearer nonsense"})
+    problem(answer, 401, "UNAUTHENTICATED")
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": ',
+        b'{"name": NaN}',
+        b'{"name": "\\ud800"}',
+        b'{"name": "\xff"}',
+        b"[" * 100_000,
+        b"nonsense",
+    ],
+    ids=["cut off", "NaN", "a lone surrogate", "not UTF-8", "nested without end", "no JSON at all"],
+)
+async def test_a_body_that_is_no_json_is_a_400(person: Callable[..., Person], body: bytes) -> None:
+    answer = await person().http.post("/skills", content=body, headers={"Content-Type": "application/json"})
+    problem(answer, 400, "MALFORMED_JSON")
+
+
+async def test_a_body_of_another_kind_is_a_415(person: Callable[..., Person]) -> None:
+    http = person().http
+    for kind in (
+        "text/plain",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded",
+    ):
+        answer = await http.post("/skills", content=b'{"name": "x"}', headers={"Content-Type": kind})
+        problem(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("body", ["[]", '"text"', "7", "null", "true"])
+async def test_json_of_the_wrong_type_is_a_422(person: Callable[..., Person], body: str) -> None:
+    answer = await person().http.post("/skills", content=body, headers={"Content-Type": "application/json"})
+    problem(answer, 422, "VALIDATION_ERROR")
+
+
+async def test_no_body_at_all_is_a_422(person: Callable[..., Person]) -> None:
+    problem(await person().http.post("/skills"), 422, "VALIDATION_ERROR")
+
+
+async def test_every_field_at_fault_is_named_as_the_web_app_names_it(person: Callable[..., Person]) -> None:
+    body = {"name": "x", "inputSchema": [{"name": "a", "type": "string"}, {"name": "b", "type": "colour"}]}
+    found = problem(await person().http.post("/skills", json=body), 422, "VALIDATION_ERROR")
+    assert found["field"] == "name"
+    assert found["details"] == [
+        {"field": "name", "message": "must have at least 2 characters"},
+        {"field": "promptTemplate", "message": "is required"},
+        {
+            "field": "inputSchema.1.type",
+            "message": "must be one of 'string', 'number', 'boolean', 'array' or 'object'",
+        },
+    ]
+
+
+async def test_a_query_at_fault_is_named(person: Callable[..., Person]) -> None:
+    found = problem(await person().http.get("/skills?pageSize=1000&page=x"), 422, "VALIDATION_ERROR")
+    assert {"field": "pageSize", "message": "must be at most 100"} in found["details"]  # type: ignore[operator]
+    assert {"field": "page", "message": "must be a whole number"} in found["details"]  # type: ignore[operator]
+
+
+async def test_a_nul_character_is_refused_wherever_it_stands(person: Callable[..., Person]) -> None:
+    http = person().http
+    body = {"name": "a\x00b", "promptTemplate": "x"}
+    assert problem(await http.post("/skills", json=body), 422, "VALIDATION_ERROR")["field"] == "name"
+    problem(await http.get("/skills?search=a%00b"), 422, "VALIDATION_ERROR")
+    problem(await http.get("/skills/a%00b"), 422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("page", ["99999999999999999999999999", "9" * 5000, "-1", "0", "1.5"])
+async def test_a_number_out_of_range_is_a_422(person: Callable[..., Person], page: str) -> None:
+    problem(await person().http.get("/skills", params={"page": page}), 422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("given", ["7", "nonsense", "00000000-0000-0000-0000-00000000000z", "%F0%9F%90%9F", "%ff"])
+async def test_an_id_that_is_none_leads_to_the_same_404_as_an_unknown_one(
+    person: Callable[..., Person], given: str
+) -> None:
+    http = person().http
+    unknown = problem(await http.get(f"/skills/{uuid4()}"), 404, "SKILL_NOT_FOUND")
+    found = problem(await http.get(f"/skills/{given}"), 404, "SKILL_NOT_FOUND")
+    assert found["detail"] == unknown["detail"]
+
+
+async def test_a_body_over_the_limit_is_a_413_announced_or_not(person: Callable[..., Person]) -> None:
+    http = person().http
+    large = b'{"name": "' + b"x" * 1_100_000 + b'"}'
+    problem(await http.post("/skills", content=large), 413, "PAYLOAD_TOO_LARGE")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(large), 65_536):
+            yield large[start : start + 65_536]
+
+    problem(await http.post("/skills", content=pieces()), 413, "PAYLOAD_TOO_LARGE")
+
+
+async def test_a_large_body_within_the_limit_is_read_whole(person: Callable[..., Person]) -> None:
+    found = await person().http.post("/skills", json={"name": "Large", "promptTemplate": "x" * 199_999})
+    assert found.status_code == 201
+    assert len(found.json()["promptTemplate"]) == 199_999
+
+
+async def test_v1_is_another_name_of_the_same_api(person: Callable[..., Person], stack_env: dict[str, str]) -> None:
+    one = person()
+    made = (await one.http.post("/skills", json={"name": "Both", "promptTemplate": "x"})).json()
+    answer = await one.http.get(f"{stack_env['KIJKO_API_URL']}/api/v1/skills/{made['id']}")
+    assert answer.json() == made

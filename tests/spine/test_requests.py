@@ -1,0 +1,109 @@
+"""What every request gets on its way: an id, a line in the log, headers."""
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.conftest import Person
+from tests.spine.conftest import Served, get
+
+Serve = Callable[..., Served]
+
+
+async def test_a_sane_request_id_is_taken_and_answered_with(api: httpx.AsyncClient) -> None:
+    for given in ("abc-123", "A.b_c-9", "x" * 128):
+        answer = await api.get("/health/live", headers={"X-Request-ID": given})
+        assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize(
+    "given", ["", "two words", "x" * 129, "a;b", "ä".encode().decode("latin-1"), "a\tb", "<script>"]
+)
+async def test_any_other_is_replaced(api: httpx.AsyncClient, given: str) -> None:
+    answer = await api.get("/health/live", headers={"X-Request-ID": given.encode("latin-1")})
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+
+
+async def test_ids_that_are_made_differ(api: httpx.AsyncClient) -> None:
+    made = {(await api.get("/health/live")).headers["x-request-id"] for _ in range(5)}
+    assert len(made) == 5
+
+
+async def test_each_request_is_one_line_that_says_who_asked_what(serve: Serve, person: Callable[..., Person]) -> None:
+    served, one, request_id = serve(), person(), uuid4().hex
+    headers = {"Authorization": f"Bearer {one.token}", "X-Request-ID": request_id}
+    async with httpx.AsyncClient(base_url=served.url, headers=headers) as http:
+        answer = await http.get(f"/api/v1/skills/{uuid4()}?token=a-secret-value")
+    lines = served.lines(request_id=request_id)
+    assert len(lines) == 1
+    assert (
+        lines[0].items()
+        >= {
+            "level": "info",
+            "event": "request",
+            "method": "GET",
+            "route": "/api/skills/{skillId}",
+            "status": 404,
+            "bytes": len(answer.content),
+            "user": str(one.id),
+            "organization": str(one.organization_id),
+        }.items()
+    )
+    assert 0 < lines[0]["duration_ms"] < 5000
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", lines[0]["time"])
+    log = served.log.read_text()
+    assert "a-secret-value" not in log
+    assert one.token not in log
+    assert one.token.split(".")[2] not in log
+
+
+async def test_every_answer_carries_the_security_headers(api: httpx.AsyncClient) -> None:
+    for path in ("/health/live", "/api/nothing", "/api/skills", "/docs", "/openapi.json"):
+        headers = (await api.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "cache-control" in headers
+        assert "server" not in headers
+
+
+async def test_answers_under_auth_are_never_stored(api: httpx.AsyncClient) -> None:
+    for path in ("/api/auth/me", "/api/v1/auth/me"):
+        assert (await api.get(path)).headers["cache-control"] == "no-store"
+    assert (await api.get("/api/skills")).headers["cache-control"] == "private, no-cache"
+
+
+async def test_only_production_asks_for_https_from_now_on(api: httpx.AsyncClient, serve: Serve) -> None:
+    assert "strict-transport-security" not in (await api.get("/health/live")).headers
+    served = serve(KIJKO_ENVIRONMENT="production")
+    assert "max-age=" in (await get(served.url + "/health/live")).headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize("origin", ["https://app.kijko.nl", "http://localhost:3000"])
+async def test_the_web_app_may_ask_with_credentials(api: httpx.AsyncClient, origin: str) -> None:
+    answer = await api.get("/api/skills", headers={"Origin": origin})
+    assert answer.headers["access-control-allow-origin"] == origin
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
+    assert exposed >= {"x-request-id", "retry-after", "ratelimit-remaining", "etag", "idempotent-replayed"}
+    wanted = "authorization, content-type, idempotency-key, if-match, x-organization-id, last-event-id, x-request-id"
+    preflight = await api.options(
+        "/api/skills",
+        headers={"Origin": origin, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": wanted},
+    )
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == origin
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "https://app.kijko.nl.evil.example", "null", "http://localhost"]
+)
+async def test_no_other_site_may(api: httpx.AsyncClient, origin: str) -> None:
+    answer = await api.get("/health", headers={"Origin": origin})
+    assert "access-control-allow-origin" not in answer.headers
+    preflight = await api.options("/api/skills", headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
+    assert preflight.status_code == 400
+    assert "access-control-allow-origin" not in preflight.headers
