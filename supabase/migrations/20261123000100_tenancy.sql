@@ -25,6 +25,17 @@ grant usage on schema kijko to authenticated, service_role, kijko_api, kijko_wor
 -- Supabase grants execute on new functions to its API roles; here each function names its callers itself.
 alter default privileges in schema kijko revoke execute on functions from public, anon, authenticated, service_role;
 alter default privileges revoke execute on functions from public;
+-- The same for what is in public: a table, and the sequence behind an identity column, begins closed to the API's roles.
+alter default privileges in schema public revoke all on tables from anon, authenticated;
+alter default privileges in schema public revoke all on sequences from anon, authenticated;
+alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
+-- Types are looked up in the temporary schema before any other, an empty search_path or not. Whoever may make a type
+-- there named `uuid`, with a check of their own, has that check run by a SECURITY DEFINER function as its owner.
+do $$
+begin
+  execute format('revoke temporary on database %I from public', current_database());
+end
+$$;
 
 create table public.users (
   id uuid constraint users_pkey primary key,
@@ -125,7 +136,7 @@ create function kijko.colleagues() returns setof uuid
   language plpgsql stable security definer set search_path = ''
 as $$
 begin
-  return query select m.user_id from public.memberships m where m.organization_id = kijko.current_org();
+  return query select m.user_id from public.memberships m where m.organization_id = (select kijko.current_org());
 end
 $$;
 comment on function kijko.colleagues() is 'The members of the caller''s active organization.';
@@ -141,7 +152,9 @@ begin
   if exists (select from public.ended_sessions e where e.session_id = session)
     or exists (
       select from public.session_cutoffs c
-      where c.user_id = subject and issued < c.issued_before and c.except_session_id is distinct from session
+      where c.user_id = subject
+        and issued < c.issued_before
+        and (session is null or c.except_session_id is distinct from session)
     )
   then
     raise exception 'the session has ended' using errcode = 'KJ401';

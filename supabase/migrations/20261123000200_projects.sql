@@ -82,16 +82,56 @@ begin
   return query
     select m.project_id
     from public.project_members m
-    where m.user_id = auth.uid() and m.accepted_at is not null and m.organization_id = kijko.current_org();
+    where m.user_id = auth.uid()
+      and m.accepted_at is not null
+      and m.organization_id = (select kijko.current_org());
 end
 $$;
 comment on function kijko.my_projects() is 'The projects of the active organization that the caller is a member of.';
 revoke execute on function kijko.my_projects() from public, anon, authenticated;
 grant execute on function kijko.my_projects() to authenticated;
 
+create function kijko.projects_led_as(roles text[]) returns setof uuid
+  language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  organization constant uuid := kijko.current_org();
+  person constant uuid := auth.uid();
+begin
+  if kijko.is_manager() then
+    return query select p.id from public.projects p where p.organization_id = organization;
+    return;
+  end if;
+  return query
+    select p.id from public.projects p where p.organization_id = organization and p.user_id = person
+    union
+    select m.project_id
+    from public.project_members m
+    where m.organization_id = organization
+      and m.user_id = person
+      and m.accepted_at is not null
+      and m.role = any (roles);
+end
+$$;
+comment on function kijko.projects_led_as(text[]) is
+  'The projects of the active organization in which the caller has one of these roles; its maker and the '
+  'organization''s managers have every role.';
+revoke execute on function kijko.projects_led_as(text[]) from public, anon, authenticated;
+grant execute on function kijko.projects_led_as(text[]) to authenticated;
+
 revoke all on public.projects, public.project_members, public.project_repositories from anon, authenticated;
-grant select, insert, update, delete
-  on public.projects, public.project_members, public.project_repositories to authenticated;
+grant select, insert, delete on public.projects, public.project_members, public.project_repositories to authenticated;
+-- Whose a row is and where it belongs never changes.
+grant update (
+    name, description, type, status, privacy, chunking_strategy, include_metadata, anonymize_secrets, settings,
+    total_repos, total_files, original_tokens, optimized_tokens, ingestion_time_seconds, updated_at
+  ) on public.projects to authenticated;
+grant update (
+    role, notify_on_ingestion, notify_on_error, notify_on_team_changes, notification_level, invited_at
+  ) on public.project_members to authenticated;
+grant update (
+    branch, status, last_sync_at, last_commit_hash, file_count, include_paths, exclude_paths, updated_at
+  ) on public.project_repositories to authenticated;
 grant all on public.projects, public.project_members, public.project_repositories to service_role;
 
 alter table public.projects enable row level security;
@@ -111,36 +151,76 @@ create policy projects_insert on public.projects for insert to authenticated
 create policy projects_update on public.projects for update to authenticated
   using (
     organization_id = (select kijko.current_org())
-    and (user_id = (select auth.uid()) or (select kijko.is_manager()) or id in (select kijko.my_projects()))
+    and id in (select kijko.projects_led_as('{admin,manager,developer}'))
   )
   with check (organization_id = (select kijko.current_org()));
 create policy projects_delete on public.projects for delete to authenticated
   using (
     organization_id = (select kijko.current_org())
-    and (user_id = (select auth.uid()) or (select kijko.is_manager()))
+    and id in (select kijko.projects_led_as('{admin}'))
   );
 
--- What hangs on a project follows it: seen by whoever sees the project.
+-- What hangs on a project is seen by whoever sees the project. Its admins and managers change who is in it, and only
+-- admins touch an admin; developers change its sources too.
 alter table public.project_members enable row level security;
 alter table public.project_members force row level security;
-create policy project_members_all on public.project_members for all to authenticated
+create policy project_members_select on public.project_members for select to authenticated
   using (
     organization_id = (select kijko.current_org())
     and project_id in (select p.id from public.projects p)
+  );
+-- Nobody is made a member who is not of the organization; an address without a person is an invitation.
+create policy project_members_insert on public.project_members for insert to authenticated
+  with check (
+    organization_id = (select kijko.current_org())
+    and (
+      project_id in (select kijko.projects_led_as('{admin}'))
+      or (role <> 'admin' and project_id in (select kijko.projects_led_as('{admin,manager}')))
+    )
+    and (user_id is null or user_id in (select kijko.colleagues()))
+  );
+create policy project_members_update on public.project_members for update to authenticated
+  using (
+    organization_id = (select kijko.current_org())
+    and (
+      project_id in (select kijko.projects_led_as('{admin}'))
+      or (role <> 'admin' and project_id in (select kijko.projects_led_as('{admin,manager}')))
+    )
   )
   with check (
     organization_id = (select kijko.current_org())
-    and project_id in (select p.id from public.projects p)
+    and (role <> 'admin' or project_id in (select kijko.projects_led_as('{admin}')))
+  );
+create policy project_members_delete on public.project_members for delete to authenticated
+  using (
+    organization_id = (select kijko.current_org())
+    and (
+      user_id = (select auth.uid())
+      or project_id in (select kijko.projects_led_as('{admin}'))
+      or (role <> 'admin' and project_id in (select kijko.projects_led_as('{admin,manager}')))
+    )
   );
 
 alter table public.project_repositories enable row level security;
 alter table public.project_repositories force row level security;
-create policy project_repositories_all on public.project_repositories for all to authenticated
+create policy project_repositories_select on public.project_repositories for select to authenticated
   using (
     organization_id = (select kijko.current_org())
     and project_id in (select p.id from public.projects p)
-  )
+  );
+create policy project_repositories_insert on public.project_repositories for insert to authenticated
   with check (
     organization_id = (select kijko.current_org())
-    and project_id in (select p.id from public.projects p)
+    and project_id in (select kijko.projects_led_as('{admin,manager,developer}'))
+  );
+create policy project_repositories_update on public.project_repositories for update to authenticated
+  using (
+    organization_id = (select kijko.current_org())
+    and project_id in (select kijko.projects_led_as('{admin,manager,developer}'))
+  )
+  with check (organization_id = (select kijko.current_org()));
+create policy project_repositories_delete on public.project_repositories for delete to authenticated
+  using (
+    organization_id = (select kijko.current_org())
+    and project_id in (select kijko.projects_led_as('{admin,manager,developer}'))
   );

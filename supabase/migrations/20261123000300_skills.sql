@@ -43,11 +43,10 @@ create table public.skill_versions (
   context jsonb,
   created_at timestamptz not null default now(),
   created_by uuid not null,
-  constraint skill_versions_pkey primary key (skill_id, version),
+  constraint skill_versions_pkey primary key (organization_id, skill_id, version),
   constraint skill_versions_skill_fkey foreign key (organization_id, skill_id)
     references public.skills (organization_id, id) on delete cascade
 );
-create index skill_versions_organization_idx on public.skill_versions (organization_id, skill_id);
 
 create table public.executions (
   id uuid constraint executions_pkey primary key default gen_random_uuid(),
@@ -83,24 +82,34 @@ create table public.executions (
   completed_at timestamptz,
   constraint executions_skill_fkey foreign key (organization_id, skill_id)
     references public.skills (organization_id, id) on delete cascade,
-  constraint executions_version_fkey foreign key (skill_id, skill_version)
-    references public.skill_versions (skill_id, version) on delete cascade,
+  constraint executions_version_fkey foreign key (organization_id, skill_id, skill_version)
+    references public.skill_versions (organization_id, skill_id, version) on delete cascade,
   constraint executions_lease_check check ((status = 'running') = (lease_owner is not null)),
   constraint executions_ended_check check (
     (status in ('completed', 'failed', 'cancelled')) = (completed_at is not null)
   )
 );
 create index executions_newest_idx on public.executions (organization_id, executed_at desc, id desc);
-create index executions_skill_idx on public.executions (skill_id, executed_at desc, id desc);
-create index executions_version_idx on public.executions (skill_id, skill_version);
+create index executions_skill_idx on public.executions (organization_id, skill_id, executed_at desc, id desc);
+create index executions_version_idx on public.executions (organization_id, skill_id, skill_version);
 -- The queue: small, since a row leaves both indexes when it ends.
 create index executions_pending_idx on public.executions (available_at, id) where status = 'pending';
 create index executions_lease_idx on public.executions (lease_expires_at) where status = 'running';
 
 revoke all on public.skills, public.skill_versions, public.executions from anon, authenticated;
-grant select, insert, update, delete on public.skills to authenticated;
+grant select, delete on public.skills to authenticated;
+-- Whose a skill is never changes, and its counts are the worker's.
+grant insert (
+    id, organization_id, user_id, name, description, category, prompt_template, model, parameters, input_schema,
+    output_format, context, is_active
+  ) on public.skills to authenticated;
+grant update (
+    name, description, category, prompt_template, model, parameters, input_schema, output_format, context, version,
+    is_active, updated_at
+  ) on public.skills to authenticated;
 grant select, insert on public.skill_versions to authenticated;
-grant select, insert on public.executions to authenticated;
+-- A run is asked for through kijko.request_execution, which takes its quota; results are the worker's.
+grant select on public.executions to authenticated;
 grant all on public.skills, public.skill_versions, public.executions to service_role;
 
 alter table public.skills enable row level security;
@@ -125,20 +134,19 @@ alter table public.skill_versions enable row level security;
 alter table public.skill_versions force row level security;
 create policy skill_versions_select on public.skill_versions for select to authenticated
   using (organization_id = (select kijko.current_org()));
+-- Version 1 is written along with its skill, which no policy can see yet; every skill has it, so nobody adds it later.
 create policy skill_versions_insert on public.skill_versions for insert to authenticated
-  with check (organization_id = (select kijko.current_org()) and created_by = (select auth.uid()));
+  with check (
+    organization_id = (select kijko.current_org())
+    and created_by = (select auth.uid())
+    and (
+      version = 1
+      or (select kijko.is_manager())
+      or exists (select from public.skills s where s.id = skill_id and s.user_id = (select auth.uid()))
+    )
+  );
 
 alter table public.executions enable row level security;
 alter table public.executions force row level security;
 create policy executions_select on public.executions for select to authenticated
   using (organization_id = (select kijko.current_org()));
--- What a person may write is a wish: a pending row. Results are the worker's.
-create policy executions_insert on public.executions for insert to authenticated
-  with check (
-    organization_id = (select kijko.current_org())
-    and user_id = (select auth.uid())
-    and status = 'pending'
-    and attempts = 0
-    and output is null
-    and cost_cents is null
-  );

@@ -50,7 +50,15 @@ create index reflexes_list_idx on public.reflexes (organization_id, is_active de
 create index reflexes_skill_idx on public.reflexes (organization_id, skill_id);
 
 revoke all on public.habits, public.reflexes from anon, authenticated;
-grant select, insert, update, delete on public.habits, public.reflexes to authenticated;
+grant select, insert, delete on public.habits, public.reflexes to authenticated;
+-- Whose they are never changes, and their counts are the scheduler's.
+grant update (
+    skill_id, schedule_cron, schedule_description, timezone, config, is_active, next_run_at, consecutive_failures,
+    last_error_message, updated_at
+  ) on public.habits to authenticated;
+grant update (
+    skill_id, trigger_type, trigger_config, conditions, is_active, consecutive_failures, last_error_message, updated_at
+  ) on public.reflexes to authenticated;
 grant all on public.habits, public.reflexes to service_role;
 
 alter table public.habits enable row level security;

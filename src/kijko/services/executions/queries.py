@@ -44,17 +44,12 @@ async def outcome(reader: OrgReader, execution_id: UUID) -> bytes | None:
     return await reader.json(_OUTCOME, execution_id)
 
 
-# The quota is taken first: where it is used up the function raises and no row is made.
+# The function takes the quota and makes the row; a person may do neither alone.
 _INSERT = Statement(
     """
-    insert into executions (
-      id, organization_id, skill_id, skill_version, user_id, execution_type, reference_id, input, context, model,
-      request_id
+    select from kijko.request_execution(
+      $1::uuid, $2::uuid, $3::integer, $4::text, $5::uuid, $6::jsonb, $7::jsonb, $8::text, $9::text
     )
-    select
-      $1::uuid, kijko.current_org(), $2::uuid, $3::integer, auth.uid(), $4::text, $5::uuid, $6::jsonb, $7::jsonb,
-      $8::text, $9::text
-    from kijko.reserve('oracle_queries', 1, $1::uuid)
     """
 )
 

@@ -42,7 +42,10 @@ _CLAIM = Query(
       attempts = e.attempts + 1,
       started_at = coalesce(e.started_at, now())
     from next, skill_versions v
-    where e.id = next.id and v.skill_id = e.skill_id and v.version = e.skill_version
+    where e.id = next.id
+      and v.organization_id = e.organization_id
+      and v.skill_id = e.skill_id
+      and v.version = e.skill_version
     returning e.id, e.input, e.model, v.prompt_template, v.parameters, e.attempts, e.request_id
     """,
 )
@@ -121,11 +124,15 @@ _FINISH = Scalar(
       from ended
       on conflict on constraint usage_ledger_subject_key do nothing
     ),
+    -- Two workers whose batches share skills lock them in the same order.
+    ran as (
+      select s.id from skills s where s.id in (select skill_id from ended) order by s.id for no key update
+    ),
     counted as (
       update skills s
       set execution_count = s.execution_count + n.runs, last_executed_at = now()
-      from (select skill_id, count(*) as runs from ended group by skill_id) n
-      where s.id = n.skill_id
+      from (select r.id, (select count(*) from ended where skill_id = r.id) as runs from ran r) n
+      where s.id = n.id
     )
     select id from ended
     """,
@@ -156,11 +163,7 @@ async def finish(tx: SystemTx, worker: UUID, endings: Sequence[Ending]) -> list[
     )
 
 
-_RELEASE = Scalar(
-    bool,
-    "select kijko.release('oracle_queries', given.id) from unnest($1::uuid[]) as given (id) order by given.id",
-    writes=True,
-)
+_RELEASE = Scalar(UUID, "select kijko.release_all('oracle_queries', $1::uuid[])", writes=True)
 
 
 async def give_back(tx: SystemTx, execution_ids: Sequence[UUID]) -> None:
