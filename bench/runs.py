@@ -82,9 +82,7 @@ async def _kijko(scene: Scene) -> Runs:
         status, body = await connections[0].ask(_request(scene, 30))
         alone.append(time.perf_counter() - began)
         assert status == 200, body
-    rates = []
-    for _ in range(3):
-        rates.append(await _many(scene, connections))
+    rates = [await _many(scene, connections) for _ in range(3)]
     return Runs(max(rates), statistics.median(alone) * 1000)
 
 

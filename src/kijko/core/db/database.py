@@ -23,6 +23,8 @@ _PING: Final = command("select")
 _SLACK_S: Final = 3.0
 _KEEPALIVE: Final = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
 """Seconds, seconds and a count: a host that vanished is noticed within 25 s."""
+_SESSION: Final = "-c TimeZone=UTC -c plan_cache_mode=force_generic_plan"
+"""A statement is planned once a connection, not at each call: planning a list costs as much as running it."""
 
 
 class Database:
@@ -125,7 +127,7 @@ def _conninfo(dsn: str, application_name: str, statement_timeout_ms: int | None)
     given = conninfo_to_dict(dsn)
     settings = {**_KEEPALIVE, **given, "application_name": application_name, "client_encoding": "UTF8"}
     if statement_timeout_ms is not None:
-        options = f"{given.get('options') or ''} -c statement_timeout={statement_timeout_ms} -c TimeZone=UTC"
+        options = f"{given.get('options') or ''} -c statement_timeout={statement_timeout_ms} {_SESSION}"
         settings["options"] = options.strip()
     return make_conninfo("", **settings)
 

@@ -7,19 +7,17 @@ from kijko.core.tenancy import OrgReader, OrgTx
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 _WIRE = (
-    "json_build_object("
-    "'id', e.id, 'skillId', e.skill_id, 'userId', e.user_id, 'executionType', e.execution_type, "
-    "'referenceId', e.reference_id, 'input', e.input, 'output', e.output, "
-    "'tokensUsed', e.prompt_tokens + e.completion_tokens, 'promptTokens', e.prompt_tokens, "
-    "'completionTokens', e.completion_tokens, 'durationMs', e.duration_ms, 'costCents', e.cost_cents, "
-    "'status', e.status, 'errorMessage', e.error_message, 'errorCode', e.error_code, 'model', e.model, "
-    "'skillVersion', e.skill_version, 'attempts', e.attempts, 'retryOf', e.retry_of, 'citations', e.citations, "
-    "'renderedPrompt', e.rendered_prompt, "
-    "'executedAt', to_char(e.executed_at at time zone 'UTC', " + _UTC + "), "
-    "'completedAt', to_char(e.completed_at at time zone 'UTC', " + _UTC + "))"
+    'e.id, e.skill_id as "skillId", e.user_id as "userId", e.execution_type as "executionType", '
+    'e.reference_id as "referenceId", e.input, e.output, e.prompt_tokens + e.completion_tokens as "tokensUsed", '
+    'e.prompt_tokens as "promptTokens", e.completion_tokens as "completionTokens", e.duration_ms as "durationMs", '
+    'e.cost_cents as "costCents", e.status, e.error_message as "errorMessage", e.error_code as "errorCode", e.model, '
+    'e.skill_version as "skillVersion", e.attempts, e.retry_of as "retryOf", e.citations, '
+    'e.rendered_prompt as "renderedPrompt", '
+    "to_char(e.executed_at at time zone 'UTC', " + _UTC + ') as "executedAt", '
+    "to_char(e.completed_at at time zone 'UTC', " + _UTC + ') as "completedAt"'
 )
 
-_GET = Json("select " + _WIRE + " from executions e where e.id = $1::uuid")
+_GET = Json("select row_to_json(r) from (select " + _WIRE + " from executions e where e.id = $1::uuid) r")
 
 
 async def get(reader: OrgReader, execution_id: UUID) -> bytes | None:
