@@ -21,7 +21,7 @@ def welcome(stack: Stack, seconds: float) -> str:
 def _try(url: str, email: str, password: str) -> list[str]:
     json = "-H 'Content-Type: application/json'"
     login = f'{{"email": "{email}", "password": "{password}"}}'
-    skill = '{"name": "Greet", "promptTemplate": "Hello, {{name}}!", "model": "echo"}'
+    skill = '{"name": "Greet \'$(date +%s)\'", "promptTemplate": "Hello, {{name}}!", "model": "echo"}'
     return [
         f"The API's pages: {url}/docs    Demo login: {email} / {password}",
         "",
@@ -35,4 +35,4 @@ def _try(url: str, email: str, password: str) -> list[str]:
 
 def _pick(name: str) -> str:
     """A shell filter that takes the first field of this name out of an answer; everybody has these three programs."""
-    return f"""grep -o '"{name}":"[^"]*"' | head -n 1 | cut -d'"' -f4"""
+    return f"""grep -o '"{name}" *: *"[^"]*"' | head -n 1 | cut -d'"' -f4"""

@@ -103,9 +103,8 @@ class Supervisor:
                     self._start_again(child)
             elif child.popen.poll() is not None:
                 self._note_death(child, now)
-            elif not child.ready and self._is_ready(child):
-                child.ready = True
-                self._say(f"{child.part.title} is back (pid {child.popen.pid}).")
+            elif not child.ready:
+                self._note_return(child, now)
         if now - self._trimmed > 60:
             self._trimmed = now
             for name in self._children:
@@ -120,6 +119,16 @@ class Supervisor:
         how = _how(child.popen.returncode)
         self._say(f"{child.part.title} ended ({how}); starting it again in {pause:g} s. See {log}.")
         self._tell()
+
+    def _note_return(self, child: Child, now: float) -> None:
+        if self._is_ready(child):
+            child.ready = True
+            self._say(f"{child.part.title} is back (pid {child.popen.pid}).")
+        elif now - child.since > child.part.ready_within_s:
+            self._say(
+                f"{child.part.title} does not answer {child.part.ready_within_s:.0f} s after its start; ending it."
+            )
+            process.kill_group(child.popen.pid)
 
     def _start_again(self, child: Child) -> None:
         try:

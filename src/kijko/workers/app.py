@@ -4,6 +4,7 @@ Start it with `celery -A kijko.workers.app worker --pool=solo`: one process, one
 """
 
 import logging
+import os
 
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_shutdown
@@ -49,7 +50,11 @@ def worker_app(settings: Settings) -> Celery:
     made.task(runtime.wake, name=WAKE)
 
     def start(**_: object) -> None:
-        runtime.start()
+        try:
+            runtime.start()
+        except Exception:  # Celery would log it and take nudges that nobody serves
+            logging.getLogger(__name__).exception("worker.failed")
+            os._exit(1)
 
     def stop(**_: object) -> None:
         runtime.stop()
