@@ -55,7 +55,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shared, servers = config.stash[_SERVERS]
     pid_file = shared / "up.pid"
     if pid_file.exists():
-        _stop(int(pid_file.read_text()))
+        stop_stack(int(pid_file.read_text()))
     for server in servers:
         server.shutdown()
     if os.environ.get("KIJKO_TESTS_KEEP"):
@@ -64,7 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def _stop(pid: int) -> None:
+def stop_stack(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         for _ in range(300):
@@ -117,7 +117,8 @@ def _environment(shared: Shared) -> dict[str, str]:
     }
 
 
-def _start(shared: Shared) -> None:
+def start_stack(shared: Shared) -> int:
+    """Starts `kijko up` in that folder and waits until it is healthy; answers its process id."""
     with (shared.folder / "up.log").open("wb") as log:
         up = subprocess.Popen(
             [sys.executable, "-m", "kijko.cli", "up"],
@@ -134,7 +135,7 @@ def _start(shared: Shared) -> None:
         with contextlib.suppress(KeyError, httpx.HTTPError):
             url = read_status(shared.home)["KIJKO_API_URL"]
             if httpx.get(url + "/health", timeout=5).json()["status"] == "healthy":
-                return
+                return up.pid
         time.sleep(0.5)
     pytest.exit("the stack did not start:\n" + (shared.folder / "up.log").read_text()[-4000:], returncode=3)
 
@@ -159,7 +160,7 @@ def stack_env(shared: Shared) -> dict[str, str]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = shared.folder / "env.json"
         if not known.exists():
-            _start(shared)
+            start_stack(shared)
             known.write_text(json.dumps(read_status(shared.home)))
         found: dict[str, str] = json.loads(known.read_text())
         return found
