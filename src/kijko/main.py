@@ -144,7 +144,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_clients(settings) as clients:
             app.state.clients = clients
-            app.state.checkup = checkup(clients, settings)
+            app.state.checkup = checkup(clients)
             yield
         flush()
 

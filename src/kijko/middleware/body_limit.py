@@ -76,7 +76,7 @@ async def _drain(receive: Receive) -> bool:
                 message = await receive()
                 seen += len(message.get("body", b""))
                 if not message.get("more_body"):
-                    return message["type"] == "http.request"
+                    return bool(message["type"] == "http.request")
     return False
 
 

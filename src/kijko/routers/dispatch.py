@@ -109,6 +109,6 @@ async def _hand_over(found: Found, scope: Scope, receive: Receive, send: Send) -
 
 
 def _key(path: str) -> str:
-    """/api/skills/{id} and /api/skills/7 → /api/skills, /health/live → /health. Templates begin after these segments."""
+    """/api/skills/{id} and /api/skills/7 → /api/skills; /health/live → /health. Templates come after these segments."""
     parts = path.split("/", 3)
     return "/".join(parts[:3] if parts[1:2] == ["api"] else parts[:2])

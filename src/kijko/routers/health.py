@@ -13,7 +13,6 @@ from kijko.clients import Clients
 from kijko.core.db.errors import DatabaseError
 from kijko.models.health import Check, Condition, Health, Ready
 from kijko.routers.answers import JsonBytes
-from kijko.settings import Settings, required
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +52,14 @@ class Checkup:
         return Health(status=_overall(checks), version=_VERSION, checks=checks)
 
 
-def checkup(clients: Clients, settings: Settings) -> Checkup:
+def checkup(clients: Clients) -> Checkup:
     """The checks of the API's dependencies."""
-    realm = f"{required(settings.keycloak.url, 'KIJKO_KEYCLOAK_URL')}/realms/{settings.keycloak.realm}"
 
     async def database() -> None:
         await clients.database.database.ping(_DEADLINE_S)
 
     async def redis() -> None:
         await clients.redis.ping()
-
-    async def keycloak() -> None:
-        (await clients.http.get(realm, timeout=_DEADLINE_S)).raise_for_status()
 
     async def workers() -> None:
         async for _ in clients.redis.scan_iter(match=_HEARTBEATS, count=1000):
@@ -76,7 +71,7 @@ def checkup(clients: Clients, settings: Settings) -> Checkup:
             "database": database,
             "redis": redis,
             "stripe": clients.stripe.check,
-            "keycloak": keycloak,
+            "keycloak": clients.keycloak.check,
             "workers": workers,
         }
     )

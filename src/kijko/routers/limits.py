@@ -3,12 +3,13 @@
     async def login(…, _: Annotated[None, Depends(limit_login)]) -> …
 
 An attempt counts for the client's address and for the e-mail in the body, in one step. `/api` and `/api/v1` are one
-path by the time a route is found, so they count together. A body that names nobody is not counted: it is a 422.
+path by the time a route is found, so they count together. A body that lacks a field tries nothing: it is a 422, not
+counted.
 """
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -28,10 +29,8 @@ METRIC: Final = "auth_attempts"
 _SPAN_S: Final = 60
 
 
-def auth_limit(name: str, per_minute: Callable[[Auth], int], *, subject: str = "email") -> Limit:
-    """A dependency that counts an attempt at `name`, which the body's text field `subject` makes one.
-
-    Only an e-mail is counted as an account; with another subject the address alone is.
+def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Limit:
+    """A dependency that counts an attempt at `name`: a body with all of the text `fields`, an e-mail perhaps among them.
 
     The dependency raises:
         Limited: 429 RATE_LIMITED with details {metric, limit, used, resetsAt} and Retry-After.
@@ -39,14 +38,14 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *, subject: str = "
     """
 
     async def limit(request: Request) -> None:
-        named = _subject(await request.json(), subject)
-        if named is None:
+        body = await request.json()
+        if not _is_attempt(body, fields):
             return
         settings: Settings = request.app.state.settings
         address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
         keys = [_key(name, "address", address)]
-        if subject == "email":
-            keys.append(_key(name, "account", named))
+        if "email" in fields:
+            keys.append(_key(name, "account", body["email"].strip().lower()))
         taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
         _tell(request, name, taken)
         if not taken.allowed:
@@ -65,10 +64,8 @@ async def _take(request: Request, keys: list[str], limit: int, timeout_s: float)
         ) from None
 
 
-def _subject(body: Any, field: str) -> str | None:  # Any: whatever JSON was sent
-    value = body.get(field) if isinstance(body, dict) else None
-    text = value.strip().lower() if isinstance(value, str) else ""
-    return text or None
+def _is_attempt(body: Any, fields: Sequence[str]) -> bool:  # Any: whatever JSON was sent
+    return isinstance(body, dict) and all(isinstance(text := body.get(name), str) and text.strip() for name in fields)
 
 
 def _key(name: str, kind: str, value: str) -> str:
@@ -104,7 +101,15 @@ def _refusal(taken: Taken) -> Limited:
     )
 
 
-limit_login: Final = auth_limit("login", lambda auth: auth.attempts_per_minute)
-limit_signup: Final = auth_limit("signup", lambda auth: auth.attempts_per_minute)
-limit_refresh: Final = auth_limit("refresh", lambda auth: auth.refreshes_per_minute, subject="refresh_token")
-limit_forgot: Final = auth_limit("forgot", lambda auth: auth.refreshes_per_minute)
+def _attempts(auth: Auth) -> int:
+    return auth.attempts_per_minute
+
+
+def _refreshes(auth: Auth) -> int:
+    return auth.refreshes_per_minute
+
+
+limit_login: Final = auth_limit("login", _attempts, "email", "password")
+limit_signup: Final = auth_limit("signup", _attempts, "email", "password", "first_name", "last_name")
+limit_refresh: Final = auth_limit("refresh", _refreshes, "refresh_token")
+limit_forgot: Final = auth_limit("forgot", _refreshes, "email")
