@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from kijko.local import postgres, redis
+from kijko.local.errors import StackError
 from kijko.local.ports import HOST
 from kijko.local.site import Site
 
@@ -15,8 +16,15 @@ _OWNER_ONLY = "KIJKO_DATABASE_URL"
 
 
 def api_port(environ: Mapping[str, str]) -> int:
-    """KIJKO_PORT, default 8000."""
-    return int(environ.get("KIJKO_PORT") or 8000)
+    """KIJKO_PORT, default 8000.
+
+    Raises:
+        StackError: it is no port.
+    """
+    text = environ.get("KIJKO_PORT") or "8000"
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise StackError(f"KIJKO_PORT is {text}; it has to be a number from 1 to 65535.")
+    return int(text)
 
 
 def settings(site: Site) -> dict[str, str]:
