@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from fastapi import FastAPI
@@ -34,8 +34,9 @@ from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
 from kijko.settings import Settings, load, required
-from kijko.workers.app import make_app
-from kijko.workers.nudges import CeleryJobs
+
+if TYPE_CHECKING:
+    from kijko.workers.nudges import CeleryJobs
 
 _REQUEST_HEADERS: Final = (
     "Authorization",
@@ -166,7 +167,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
         stack.push_async_callback(notices.close)
         stripe = Stripe(settings.stripe)
         stack.push_async_callback(stripe.close)
-        jobs = CeleryJobs(make_app(settings))
+        jobs = _jobs(settings)
         stack.callback(jobs.close)
         keycloak = Keycloak(settings.keycloak)
         stack.push_async_callback(keycloak.aclose)
@@ -183,6 +184,14 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             box=Box.of(settings.auth),
             http=http,
         )
+
+
+def _jobs(settings: Settings) -> "CeleryJobs":
+    # Celery takes a quarter of a second to import: whoever only needs the app's routes does without.
+    from kijko.workers.app import make_app  # noqa: PLC0415
+    from kijko.workers.nudges import CeleryJobs  # noqa: PLC0415
+
+    return CeleryJobs(make_app(settings))
 
 
 async def _database(settings: Settings) -> Database:

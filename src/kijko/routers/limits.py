@@ -30,7 +30,7 @@ _SPAN_S: Final = 60
 
 
 def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Limit:
-    """A dependency that counts an attempt at `name`: a body with all of the text `fields`, an e-mail perhaps among them.
+    """A dependency that counts an attempt at `name`: a body with all of the text `fields`.
 
     The dependency raises:
         Limited: 429 RATE_LIMITED with details {metric, limit, used, resetsAt} and Retry-After.

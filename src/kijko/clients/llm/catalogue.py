@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 
-from genai_prices import Usage, calc_price
-from genai_prices.data import providers
-
 from kijko.clients.llm.base import ModelAnswer
 
 LOCAL = "local"
@@ -27,6 +24,9 @@ def provider_of(model: str) -> str | None:
     """
     if model == ECHO:
         return LOCAL
+    # The list takes a quarter of a second and some megabytes: whoever only runs `echo` does without.
+    from genai_prices.data import providers  # noqa: PLC0415
+
     for provider in providers:
         if provider.id in _PROVIDERS and model.startswith(_FAMILIES[provider.id]) and provider.find_model(model):
             return provider.id
@@ -40,6 +40,8 @@ def cost_cents(answer: ModelAnswer) -> Decimal | None:
     """
     if answer.provider == LOCAL:
         return Decimal(0)
+    from genai_prices import Usage, calc_price  # noqa: PLC0415  # as above
+
     usage = Usage(
         input_tokens=answer.prompt_tokens,
         cache_read_tokens=answer.cache_read_tokens,
