@@ -30,7 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _anthropic(self, body: dict[str, Any]) -> None:
         prompt = body["messages"][0]["content"]
         if status := self._failure(prompt):
-            kind = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}.get(status, "api_error")
+            kind = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}.get(
+                status, "api_error"
+            )
             return self._answer(status, {"type": "error", "error": {"type": kind, "message": "as asked"}})
         refused = "[refuse]" in prompt
         return self._answer(
@@ -65,7 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
                 "created": 1,
                 "model": body["model"],
                 "choices": [
-                    {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": f"gpt says: {prompt}"}}
+                    {
+                        "index": 0,
+                        "finish_reason": reason,
+                        "message": {"role": "assistant", "content": f"gpt says: {prompt}"},
+                    }
                 ],
                 "usage": {
                     "prompt_tokens": 1000,

@@ -17,9 +17,7 @@ async def test_from_a_signup_to_a_result(api: httpx.AsyncClient) -> None:
     }
     signed_up = await api.post("/api/auth/signup", json=person)
     assert signed_up.status_code == 201, signed_up.text
-    logged_in = await api.post(
-        "/api/auth/login", json={"email": person["email"], "password": person["password"]}
-    )
+    logged_in = await api.post("/api/auth/login", json={"email": person["email"], "password": person["password"]})
     assert logged_in.status_code == 200, logged_in.text
     api.headers["Authorization"] = "Bearer " + logged_in.json()["access_token"]
 

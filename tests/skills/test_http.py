@@ -92,7 +92,10 @@ async def test_an_unknown_model_is_refused_at_save(person: PersonFactory) -> Non
         ({"name": "ok", "promptTemplate": "x", "category": "none"}, "category"),
         ({"name": "ok", "promptTemplate": "x", "parameters": {"temperature": 3}}, "parameters.temperature"),
         ({"name": "ok", "promptTemplate": "x", "parameters": {"foo": 1}}, "parameters.foo"),
-        ({"name": "ok", "promptTemplate": "x", "inputSchema": [{"name": "1x", "type": "string"}]}, "inputSchema[0].name"),
+        (
+            {"name": "ok", "promptTemplate": "x", "inputSchema": [{"name": "1x", "type": "string"}]},
+            "inputSchema[0].name",
+        ),
         ({"name": "ok", "promptTemplate": "x", "inputSchema": [{"name": "x", "type": "date"}]}, "inputSchema[0].type"),
     ],
 )

@@ -4,23 +4,26 @@
 """
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import structlog
 import uvloop
 
+from kijko.clients.keycloak import Keycloak
 from kijko.core.db.errors import DatabaseError
 from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
-from kijko.services import executions
+from kijko.core.tenancy import Tenants
+from kijko.services import executions, idempotency, identity
 from kijko.settings import Settings, load
 from kijko.workers.app import make_app
 from kijko.workers.nudges import CeleryJobs
 from kijko.workers.runtime import connect_worker
 
+_MINUTE_S = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -35,32 +38,41 @@ async def _every(seconds: float, name: str, work: Callable[[], Awaitable[object]
         await asyncio.sleep(seconds)
 
 
+async def _forget(database: Tenants) -> None:
+    async with database.system("answers kept for repeated requests, past their day") as tx:
+        await idempotency.forget_expired(tx)
+
+
 async def run(settings: Settings) -> None:
     """Sweeps until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    database = await connect_worker(settings, "kijko-scheduler")
-    redis = connect(settings.redis)
-    notices, jobs = Notices(redis), CeleryJobs(make_app(settings))
-    worker = settings.worker
-    sweeps = [
-        _every(
-            worker.sweep_s,
-            "executions",
-            lambda: executions.sweep(database, jobs, notices, max_attempts=worker.max_attempts),
-        ),
-    ]
-    tasks = [asyncio.create_task(sweep) for sweep in sweeps]
-    _log.info("scheduler.ready")
-    await stopping.wait()
-    for task in tasks:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    jobs.close()
-    await redis.aclose()
-    await database.database.close()
+    async with AsyncExitStack() as stack:
+        database = await connect_worker(settings, "kijko-scheduler")
+        stack.push_async_callback(database.database.close)
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        keycloak = Keycloak(settings.keycloak)
+        stack.push_async_callback(keycloak.aclose)
+        jobs = CeleryJobs(make_app(settings))
+        stack.callback(jobs.close)
+        notices, most = Notices(redis), settings.worker.max_attempts
+        sweeps = [
+            _every(
+                settings.worker.sweep_s,
+                "executions",
+                lambda: executions.sweep(database, jobs, notices, max_attempts=most),
+            ),
+            _every(_MINUTE_S, "sign-in", lambda: identity.repair(database, keycloak, settings)),
+            _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
+        ]
+        tasks = [asyncio.create_task(sweep) for sweep in sweeps]
+        _log.info("scheduler.ready")
+        await stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     _log.info("scheduler.stopped")
 
 

@@ -1,4 +1,4 @@
-"""Which provider has a model and what its tokens cost, from the kept price list `genai-prices` (USD, exact decimals)."""
+"""Which provider has a model and what its tokens cost, from the kept price list `genai-prices` (USD, exact)."""
 
 from collections.abc import Mapping
 from decimal import Decimal

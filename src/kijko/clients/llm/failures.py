@@ -12,7 +12,7 @@ def of_status(provider: str, status: int, message: str, *, retry_after_s: float 
     if status == 429:
         return ModelFailure(
             Code.PROVIDER_RATE_LIMITED,
-            f"{provider} takes no more requests with this key for now. Try again later, or raise the key's limit there.",
+            f"{provider} takes no more requests with this key for now. Try again later, or raise its limit there.",
             ran=False,
             retry_after_s=retry_after_s,
         )

@@ -9,7 +9,12 @@ from kijko.clients.llm.base import ModelAnswer, ModelCall
 
 _NAME = "OpenAI"
 # Our names to theirs; top_k is not theirs and is left out.
-_NAMES = {"temperature": "temperature", "max_tokens": "max_completion_tokens", "top_p": "top_p", "stop_sequences": "stop"}
+_NAMES = {
+    "temperature": "temperature",
+    "max_tokens": "max_completion_tokens",
+    "top_p": "top_p",
+    "stop_sequences": "stop",
+}
 
 
 class OpenAI:

@@ -36,9 +36,7 @@ def placeholders(template: str) -> list[str]:
     return list(dict.fromkeys(_PLACEHOLDER.findall(template)))
 
 
-def bind_input(
-    template: str, schema: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def bind_input(template: str, schema: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The input with the schema's defaults filled in.
 
     What the schema does not name is kept; a placeholder that nothing can fill is an error.

@@ -52,9 +52,7 @@ async def run(models: llm.Models, claimed: Claimed, *, max_attempts: int, timeou
         )
     else:
         return Ended(_completed(claimed, prompt, answer, _ms(began)), ran=True)
-    delay = rules.retry_delay_s(
-        failure.code, claimed.attempts, most=max_attempts, asked_s=failure.retry_after_s
-    )
+    delay = rules.retry_delay_s(failure.code, claimed.attempts, most=max_attempts, asked_s=failure.retry_after_s)
     if delay is not None:
         return Again(claimed.id, claimed.attempts, delay)
     return Ended(_failed(claimed, prompt, failure, _ms(began)), ran=failure.ran)

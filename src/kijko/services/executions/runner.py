@@ -94,9 +94,7 @@ class Runner:
             self._held.pop(execution_id, None)
 
     async def _run(self, claimed: queries.Claimed) -> None:
-        outcome = await run(
-            self._models, claimed, max_attempts=self._settings.max_attempts, timeout_s=self._timeout_s
-        )
+        outcome = await run(self._models, claimed, max_attempts=self._settings.max_attempts, timeout_s=self._timeout_s)
         self._done.put_nowait(outcome)
 
     async def _write_loop(self) -> None:

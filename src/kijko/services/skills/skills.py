@@ -20,7 +20,10 @@ async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> 
     """
     model = body.model or default_model
     if llm.provider_of(model) is None:
-        raise UnknownModel(f"No model is called {model!r}. Use the name that Anthropic, Google or OpenAI gives it, or echo.", field="model")
+        raise UnknownModel(
+            f"No model is called {model!r}. Use the name that Anthropic, Google or OpenAI gives it, or echo.",
+            field="model",
+        )
     context = await checked_context(tx, body.context)
     schema = (
         [entry.model_dump(mode="json", by_alias=True, exclude_unset=True) for entry in body.input_schema]
