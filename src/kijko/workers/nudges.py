@@ -42,7 +42,7 @@ class CeleryJobs:
             self._wanted.clear()
             try:
                 self._app.send_task(WAKE, queue=QUEUE, expires=_EXPIRES_S, retry=False)
-            except Exception as error:  # noqa: BLE001 - kombu raises many kinds, and none may end the thread
+            except Exception as error:  # kombu raises many kinds, and none may end the thread
                 _log.warning("nudge.lost", error=type(error).__name__)
             if self._closed and not self._wanted.is_set():
                 return

@@ -56,9 +56,11 @@ def bind_input(template: str, schema: Sequence[Mapping[str, Any]] | None, given:
                 problems.append((name, "is required"))
         elif not _FITS[entry["type"]](bound[name]):
             problems.append((name, f"must be {_A[entry['type']]}"))
-    for name in placeholders(template):
-        if name not in bound and name not in declared and name not in _BOUND:
-            problems.append((name, "is used in the prompt but not given"))
+    problems += [
+        (name, "is used in the prompt but not given")
+        for name in placeholders(template)
+        if name not in bound and name not in declared and name not in _BOUND
+    ]
     if problems:
         details = [{"field": f"input.{name}", "message": message} for name, message in problems]
         text = "; ".join(f"{name} {message}" for name, message in problems)

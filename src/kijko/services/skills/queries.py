@@ -1,4 +1,4 @@
-"""Every statement on skills and skill_versions. Hot reads let Postgres write the JSON; tests hold it to the wire model."""
+"""Every statement on skills and skill_versions. Postgres writes the JSON; tests hold it to the wire model."""
 
 from dataclasses import dataclass
 from uuid import UUID
