@@ -94,9 +94,21 @@ class Keycloak:
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         """A call of the admin API, with a fresh token."""
-        form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin", "password": self._password}
-        token = httpx.post(f"{self.url}/realms/master/protocol/openid-connect/token", data=form, timeout=60).json()
-        return self._http.request(method, path, headers={"Authorization": f"Bearer {token['access_token']}"}, **more)
+        return self._http.request(method, path, headers={"Authorization": f"Bearer {self.token()}"}, **more)
+
+    def token(self) -> str:
+        """The administrator's own, of another realm."""
+        answer = self.grant(
+            "master", grant_type="password", client_id="admin-cli", username="admin", password=self._password
+        )
+        token: str = answer["access_token"]
+        return token
+
+    def grant(self, realm: str, **form: str) -> dict[str, Any]:
+        """The token endpoint's answer."""
+        url = f"{self.url}/realms/{realm}/protocol/openid-connect/token"
+        answer: dict[str, Any] = httpx.post(url, data=form, timeout=60).raise_for_status().json()
+        return answer
 
     def user(self, email: str) -> dict[str, Any] | None:
         found = self.ask("GET", "/kijko/users", params={"email": email, "exact": "true"}).json()
@@ -178,7 +190,7 @@ class Browser:
 
     def submit(self, *, until: str = "/auth/callback#", press: str | None = None, **filled: str) -> str | None:
         """Send the page's form: its hidden and ticked fields as they are, the others as given."""
-        form = re.search(r"<form[^>]*action=\"([^\"]+)\"[^>]*>(.*?)</form>", self.page.text, re.S)
+        form = re.search(r"<form[^>]*action=\"([^\"]+)\"[^>]*>(.*?)</form>", self.page.text, re.DOTALL)
         assert form is not None, self.page.text
         data = {}
         for tag in re.findall(r"<input[^>]*>", form[2]):

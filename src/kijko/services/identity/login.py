@@ -37,7 +37,9 @@ async def check_password(desk: Desk, username: str, password: str) -> Grant:
         try:
             return await desk.keycloak.grant_by_password(username, password)
         except Refused as refused:
-            raise refusals.of_credentials(refused) or refused from None
+            if not refusals.is_bad_grant(refused):
+                raise
+            raise InvalidCredentials from None
 
 
 async def refresh(desk: Desk, refresh_token: str, device: Device) -> Grant:
@@ -92,9 +94,9 @@ async def _ask(desk: Desk, refresh_token: str) -> Grant:
     try:
         return await desk.keycloak.refresh(refresh_token)
     except Refused as refused:
-        if refused.error == "invalid_grant":
-            raise InvalidRefreshToken from None
-        raise
+        if not refusals.is_bad_grant(refused):
+            raise
+        raise InvalidRefreshToken from None
 
 
 async def _give_back(desk: Desk, digest: bytes) -> None:

@@ -18,7 +18,7 @@ from kijko.clients.keycloak import Grant, Refused
 from kijko.core.crypto import Unreadable
 from kijko.core.tokens import InvalidToken
 from kijko.models.auth import CallbackQuery, Provider
-from kijko.services.identity import queries
+from kijko.services.identity import queries, refusals
 from kijko.services.identity.desk import Desk, settle
 from kijko.services.identity.errors import InvalidCode, InvalidState, UnknownProvider
 from kijko.services.identity.rules import Device
@@ -117,9 +117,9 @@ async def _exchange(desk: Desk, code: str, verifier: str) -> Grant:
     try:
         return await desk.keycloak.grant_by_code(code, verifier, desk.settings.public_url + _CALLBACK)
     except Refused as refused:
-        if refused.error == "invalid_grant":
-            raise InvalidState from None
-        raise
+        if not refusals.is_bad_grant(refused):
+            raise
+        raise InvalidState from None
 
 
 async def _check_nonce(desk: Desk, grant: Grant, nonce: str) -> None:

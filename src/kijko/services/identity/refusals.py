@@ -5,7 +5,7 @@ from typing import Final
 
 from kijko.clients.keycloak import Refused
 from kijko.core.errors import AppError, Invalid
-from kijko.services.identity.errors import EmailExists, InvalidCredentials, WeakPassword
+from kijko.services.identity.errors import EmailExists, WeakPassword
 
 _PASSWORD: Final[Mapping[str, str]] = {
     "invalidPasswordMinLengthMessage": "This password is too short. Choose one of at least 8 characters.",
@@ -35,6 +35,6 @@ def of_account(refused: Refused, *, password_field: str = "password") -> AppErro
     return None
 
 
-def of_credentials(refused: Refused) -> AppError | None:
-    """One answer for a wrong password, an unknown address, a locked and a disabled account."""
-    return InvalidCredentials() if refused.error == "invalid_grant" else None
+def is_bad_grant(refused: Refused) -> bool:
+    """Whether it is what was shown (a password, a token, a code) that is not good. Too long counts as not there."""
+    return refused.status == 400 and refused.error in {"invalid_grant", "invalid_request"}
