@@ -1,0 +1,95 @@
+"""Every door of the API, tried as a stranger: without a token, with a bad one, at another organization's row, and with
+a body that is none. The routes are walked, so a new one is tried without being named here.
+"""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from kijko.main import create_app
+from kijko.routers.public import PUBLIC
+from kijko.settings import Settings
+from tests.conftest import Person
+from tests.executions.test_http import execute
+from tests.skills.test_http import make_skill
+
+_ALL = [
+    (method, route.path, route)
+    for route in create_app(Settings()).routes
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods)
+]
+_PROTECTED = [(method, path) for method, path, _ in _ALL if (method, path) not in PUBLIC]
+_WITH_BODY = [(method, path) for method, path, route in _ALL if route.body_field is not None]
+# A closed set of words, not somebody's row.
+_NO_ROW = frozenset({"provider", "asset"})
+_WITH_ROW = [(method, path) for method, path in _PROTECTED if set(re.findall(r"\{(\w+)\}", path)) - _NO_ROW]
+_SOMEWHERE = str(uuid.UUID(int=7))
+
+
+async def _skill(one: Person) -> str:
+    return str((await make_skill(one))["id"])
+
+
+async def _execution(one: Person) -> str:
+    return str((await execute(one, await make_skill(one), input={"text": "x"}))["executionId"])
+
+
+async def _session(one: Person) -> str:
+    return _SOMEWHERE
+
+
+_ROWS: dict[str, Callable[[Person], Awaitable[str]]] = {
+    "skillId": _skill,
+    "executionId": _execution,
+    "session_id": _session,
+}
+
+
+def _at(path: str, value: str = _SOMEWHERE) -> str:
+    return re.sub(r"\{\w+\}", value, path)
+
+
+def _ids(cases: list[tuple[str, str]]) -> list[str]:
+    return [f"{method} {path}" for method, path in cases]
+
+
+@pytest.mark.parametrize(("method", "path"), _PROTECTED, ids=_ids(_PROTECTED))
+async def test_nobody_enters_without_a_token_or_with_a_bad_one(api: httpx.AsyncClient, method: str, path: str) -> None:
+    for header in ({}, {"Authorization": "Bearer no.such.token"}, {"Authorization": "Basic eDp5"}):
+        answer = await api.request(method, _at(path), headers=header)
+        assert answer.status_code == 401, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(("method", "path"), _WITH_ROW, ids=_ids(_WITH_ROW))
+async def test_a_strangers_row_is_a_404(person: Callable[..., Person], method: str, path: str) -> None:
+    owner, stranger = person(), person()
+    (name,) = set(re.findall(r"\{(\w+)\}", path)) - _NO_ROW
+    row = await _ROWS[name](owner)
+    for value in (row, _SOMEWHERE, "no-id"):
+        body = {"json": {}} if (method, path) in _WITH_BODY else {}
+        answer = await stranger.http.request(method, _at(path, value).removeprefix("/api"), **body)
+        assert answer.status_code == 404, answer.text
+        assert answer.json()["code"].endswith("NOT_FOUND")
+
+
+@pytest.mark.parametrize(("method", "path"), _WITH_BODY, ids=_ids(_WITH_BODY))
+async def test_a_body_that_is_none_is_refused_with_a_reason(
+    person: Callable[..., Person], method: str, path: str
+) -> None:
+    one = person()
+    address = _at(path).removeprefix("/api")
+    json_type = {"Content-Type": "application/json"}
+    broken = await one.http.request(method, address, content=b'{"a": ', headers=json_type)
+    assert (broken.status_code, broken.json()["code"]) in ((400, "MALFORMED_JSON"), (404, "SKILL_NOT_FOUND"))
+    text = await one.http.request(method, address, content=b"a=1", headers={"Content-Type": "text/plain"})
+    assert (text.status_code, text.json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    listed = await one.http.request(method, address, json=[1])
+    assert (listed.status_code, listed.json()["code"]) == (422, "VALIDATION_ERROR")
