@@ -41,11 +41,14 @@ create index pending_mails_due_idx on public.pending_mails (due_at);
 create table public.pending_resets (
   user_id uuid constraint pending_resets_pkey primary key,
   password_since timestamptz,
+  asked_at timestamptz not null default now(),
+  look_at timestamptz not null default now(),
   expires_at timestamptz not null
 );
 comment on table public.pending_resets is
-  'People who were mailed a link to a new password, and since when they have their present one (null: none).';
-create index pending_resets_expires_idx on public.pending_resets (expires_at);
+  'People who were mailed a link to a new password, since when they have their present one (null: none), and when to '
+  'look next whether they have another.';
+create index pending_resets_look_idx on public.pending_resets (look_at);
 
 create table public.refresh_answers (
   token_hash bytea constraint refresh_answers_pkey primary key,
@@ -369,7 +372,7 @@ create function kijko.watch_reset(subject uuid, since timestamptz, seconds integ
 as $$
   insert into public.pending_resets as r (user_id, password_since, expires_at)
   values (subject, since, clock_timestamp() + make_interval(secs => seconds))
-  on conflict (user_id) do update set expires_at = excluded.expires_at
+  on conflict (user_id) do update set asked_at = now(), look_at = now(), expires_at = excluded.expires_at
 $$;
 comment on function kijko.watch_reset(uuid, timestamptz, integer) is
   'A link to a new password went out: the sweep ends older sessions when the password has changed.';

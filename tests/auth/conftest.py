@@ -202,7 +202,7 @@ class Browser:
             button = re.search(rf"<button[^>]*value=\"{press}\"[^>]*>", form[2])
             assert button is not None, form[2]
             data[dict(re.findall(r"([\w-]+)=\"([^\"]*)\"", button[0]))["name"]] = press
-        self.page = self.http.post(unescape(form[1]), data=data | filled)
+        self.page = self.http.post(urljoin(str(self.page.url), unescape(form[1])), data=data | filled)
         return self._follow(until)
 
     def follow(self, holding: str, *, until: str = "/auth/callback#") -> str | None:

@@ -11,6 +11,7 @@ from kijko.local.site import Site
 
 ADMIN = "admin"
 REALM_FILE = Path(__file__).with_name("kijko-realm.json")
+_THEMES = Path(__file__).with_name("themes")
 _SHARED = ("bin", "lib", "conf", "providers", "themes", "version.txt")
 # Settings that the realm file asks the environment for.
 _REALM_PREFIXES = ("KIJKO_GOOGLE_", "KIJKO_GITHUB_", "KIJKO_SMTP_", "KIJKO_HASH_", "KIJKO_TOKEN_", "KIJKO_WEB_")
@@ -71,6 +72,7 @@ def settle_realm(site: Site) -> None:
 def _server(site: Site, port: int, management: int) -> dict[str, str]:
     database = postgres.server(site)
     return {
+        "KC_SPI_THEME__FOLDER__DIR": str(_THEMES),
         "KC_HTTP_ENABLED": "true",
         "KC_HTTP_HOST": HOST,
         "KC_HTTP_PORT": str(port),

@@ -65,6 +65,9 @@ async def run(settings: Settings) -> None:
                 lambda: executions.sweep(database, jobs, notices, max_attempts=most),
             ),
             _every(_MINUTE_S, "sign-in", lambda: identity.repair(database, keycloak, settings)),
+            _every(
+                settings.worker.sweep_s, "new passwords", lambda: identity.watch_resets(database, keycloak, settings)
+            ),
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
         ]
         tasks = [asyncio.create_task(sweep) for sweep in sweeps]

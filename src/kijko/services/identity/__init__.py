@@ -14,7 +14,7 @@ from kijko.services.identity.profiles import disconnect, identities, me, resend_
 from kijko.services.identity.rules import Device
 from kijko.services.identity.sessions import end_one, end_others, ended_elsewhere, list_sessions, logout
 from kijko.services.identity.signup import signup
-from kijko.services.identity.sweep import repair
+from kijko.services.identity.sweep import repair, watch_resets
 
 __all__ = [
     "PENDING_S",
@@ -40,4 +40,5 @@ __all__ = [
     "resend_verification",
     "signup",
     "update",
+    "watch_resets",
 ]

@@ -292,14 +292,21 @@ _DUE_MAILS = Query(
     returning id, kind, email
     """,
 )
-_PENDING_RESETS = Query(
+# Most links are used within minutes; the longer one lies unused, the less often it is looked for.
+_DUE_RESETS = Query(
     PendingReset,
     """
-    select user_id, password_since
-    from pending_resets
-    where expires_at > now()
-    order by expires_at desc
-    limit 200
+    update pending_resets
+    set look_at = now() + greatest(interval '1 second', least((now() - asked_at) / 20, interval '1 minute'))
+    where user_id in (
+      select user_id
+      from pending_resets
+      where look_at <= now() and expires_at > now()
+      order by look_at
+      limit 50
+      for update skip locked
+    )
+    returning user_id, password_since
     """,
 )
 _DROP_RESET = Statement("delete from pending_resets where user_id = $1::uuid")
@@ -316,9 +323,9 @@ async def due_mails(tx: SystemTx) -> list[Mail]:
     return await tx.all(_DUE_MAILS)
 
 
-async def pending_resets(tx: SystemTx) -> list[PendingReset]:
-    """Links to new passwords that may be used still."""
-    return await tx.all(_PENDING_RESETS)
+async def due_resets(tx: SystemTx) -> list[PendingReset]:
+    """People whose link to a new password may have been used; each is put off until its next look."""
+    return await tx.all(_DUE_RESETS)
 
 
 async def drop_reset(tx: SystemTx, user_id: UUID) -> None:

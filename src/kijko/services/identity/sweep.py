@@ -48,7 +48,6 @@ async def repair(database: Tenants, keycloak: Keycloak, settings: Settings) -> N
     await _try("unfinished sign-ups", signups)
     await _try("unconfirmed logouts", lambda: _end_sessions(database, keycloak))
     await _try("mails", sending)
-    await _try("new passwords", lambda: end_after_resets(database, keycloak, settings))
     await _try("old rows", forgetting)
 
 
@@ -94,18 +93,21 @@ async def _end_sessions(database: Tenants, keycloak: Keycloak) -> None:
             await queries.signed_out(tx, each.session_id)
 
 
-async def end_after_resets(database: Tenants, keycloak: Keycloak, settings: Settings) -> None:
-    """End the older sessions of whoever chose a new password by a mailed link.
+async def watch_resets(database: Tenants, keycloak: Keycloak, settings: Settings) -> None:
+    """One round, for the scheduler, every second or two: end the older sessions of whoever used a mailed link.
 
-    Keycloak's own page does that too, unless its box is unticked.
+    Keycloak's page does that too, at once, when it is asked to. It costs next to nothing while no link is out.
     """
+    await _try("new passwords", lambda: _end_after_resets(database, keycloak, settings))
+
+
+async def _end_after_resets(database: Tenants, keycloak: Keycloak, settings: Settings) -> None:
     async with database.system("see whether links to new passwords were used") as tx:
-        pending = await queries.pending_resets(tx)
-    for each in pending:
+        due = await queries.due_resets(tx)
+    for each in due:
         since = await keycloak.password_since(each.user_id)
-        if since is None or since == each.password_since:
-            continue
-        await _end_before(database, keycloak, settings, each.user_id, since)
+        if since is not None and since != each.password_since:
+            await _end_before(database, keycloak, settings, each.user_id, since)
 
 
 async def _end_before(

@@ -1,0 +1,185 @@
+"""The caller's own sessions: seen, ended here, and ended at the sign-in server itself."""
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from tests.auth.conftest import Account, Browser, Keycloak, problem
+from tests.conftest import Shared, fresh_address
+
+Make = Callable[..., Any]
+
+
+def session_of(tokens: dict[str, Any]) -> str:
+    sid: str = jwt.decode(tokens["access_token"], options={"verify_signature": False})["sid"]
+    return sid
+
+
+async def listed(one: Account) -> list[dict[str, Any]]:
+    answer = await one.http.get("/auth/sessions")
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+async def test_the_list_tells_from_where_each_session_was_begun(account: Make, stack_env: dict[str, str]) -> None:
+    one = await account()
+    address = fresh_address()
+    headers = {"X-Forwarded-For": address, "User-Agent": b"A browser\x85 of the tests " + b"x" * 1000}
+    async with httpx.AsyncClient(base_url=stack_env["KIJKO_API_URL"], headers=headers) as elsewhere:
+        answer = await elsewhere.post("/api/auth/login", json={"email": one.email, "password": one.password})
+    found = {each["id"]: each for each in await listed(one)}
+    assert found.keys() == {session_of(one.tokens), session_of(answer.json())}
+    mine, other = found[session_of(one.tokens)], found[session_of(answer.json())]
+    assert (mine["current"], other["current"]) == (True, False)
+    assert mine["ipAddress"] == one.http.headers["x-forwarded-for"]
+    assert mine["userAgent"] == one.http.headers["user-agent"]
+    assert other["ipAddress"] == address
+    assert other["userAgent"] == ("A browser of the tests " + "x" * 1000)[:400]
+    for each in found.values():
+        assert set(each) == {"id", "ipAddress", "userAgent", "startedAt", "lastAccessAt", "current"}
+        started = datetime.fromisoformat(each["startedAt"])
+        assert abs(started.timestamp() - time.time()) < 60
+        assert datetime.fromisoformat(each["lastAccessAt"]) - started < timedelta(seconds=60)
+
+
+async def test_a_session_that_is_ended_is_refused_at_once_and_no_longer_listed(
+    account: Make, keycloak: Keycloak
+) -> None:
+    one = await account()
+    other = (await one.log_in()).json()
+    assert (await one.http.delete(f"/auth/sessions/{session_of(other)}")).status_code == 204
+    assert await one.status_of(other["access_token"]) == 401
+    assert problem(await one.refresh(other["refresh_token"])) == (401, "INVALID_REFRESH_TOKEN")
+    assert [each["id"] for each in await listed(one)] == [session_of(one.tokens)]
+    assert keycloak.sessions(one.email) == {session_of(one.tokens)}
+    answer = await one.http.delete(f"/auth/sessions/{session_of(other)}")
+    assert problem(answer) == (404, "SESSION_NOT_FOUND")
+
+
+async def test_the_session_that_asks_may_be_ended_too(account: Make) -> None:
+    one = await account()
+    assert (await one.http.delete(f"/auth/sessions/{session_of(one.tokens)}")).status_code == 204
+    assert await one.status_of() == 401
+
+
+async def test_ending_all_spares_the_one_that_asks(account: Make) -> None:
+    one = await account()
+    others = [(await one.log_in()).json() for _ in range(2)]
+    assert (await one.http.delete("/auth/sessions")).status_code == 204
+    for other in others:
+        assert await one.status_of(other["access_token"]) == 401
+    assert await one.status_of() == 200
+    assert (await one.http.delete("/auth/sessions")).status_code == 204
+
+
+async def test_a_strangers_session_is_not_there(account: Make) -> None:
+    one, stranger = await account(), await account()
+    for wanted in (session_of(stranger.tokens), "nothing", str(uuid.uuid4()), "..%2Fusers"):
+        answer = await one.http.delete(f"/auth/sessions/{wanted}")
+        assert answer.status_code == 404
+    assert await stranger.status_of() == 200
+
+
+async def test_an_ended_session_lists_and_ends_nothing(account: Make) -> None:
+    one = await account()
+    other = (await one.log_in()).json()
+    await one.http.post("/auth/logout")
+    for answer in (
+        await one.http.get("/auth/sessions"),
+        await one.http.delete("/auth/sessions"),
+        await one.http.delete(f"/auth/sessions/{session_of(other)}"),
+        await one.http.get("/auth/identities"),
+        await one.http.delete("/auth/identities/google"),
+        await one.http.patch("/auth/me", json={"first_name": "Eve"}),
+        await one.http.post("/auth/verify-email/resend"),
+    ):
+        assert problem(answer) == (401, "UNAUTHENTICATED")
+    assert await one.status_of(other["access_token"]) == 200
+
+
+async def test_a_logout_at_the_sign_in_server_counts_at_once(account: Make, keycloak: Keycloak) -> None:
+    one = await account()
+    other = (await one.log_in()).json()
+    keycloak.ask("DELETE", f"/kijko/sessions/{session_of(other)}").raise_for_status()
+    assert await one.status_of(other["access_token"]) == 401
+    assert await one.status_of() == 200
+    user = keycloak.user(one.email)
+    assert user is not None
+    keycloak.ask("POST", f"/kijko/users/{user['id']}/logout").raise_for_status()
+    assert await one.status_of() == 401
+
+
+async def test_a_logout_on_the_sign_in_servers_own_page_counts_at_once(
+    account: Make, keycloak: Keycloak, browser: Browser, stack_env: dict[str, str]
+) -> None:
+    one = await account()
+    query = "client_id=kijko-api&response_type=code&scope=openid&code_challenge_method=S256&code_challenge=" + "x" * 43
+    back = f"{stack_env['KIJKO_PUBLIC_URL']}/api/auth/oauth/callback"
+    realm = f"{keycloak.url}/realms/kijko/protocol/openid-connect"
+    assert browser.open(f"{realm}/auth?{query}&redirect_uri={back}", until=back) is None
+    assert browser.submit(until=back, username=one.email, password=one.password) is not None
+    sessions = keycloak.sessions(one.email) - {session_of(one.tokens)}
+    assert len(sessions) == 1
+    browser.open(f"{realm}/logout")
+    browser.submit()
+    assert keycloak.sessions(one.email) == {session_of(one.tokens)}
+    ended = [each for each in await listed(one) if each["id"] in sessions]
+    assert ended == []
+    assert await one.status_of() == 200
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"events": None},
+        {"events": {}},
+        {"events": "http://schemas.openid.net/event/backchannel-logout"},
+        {"nonce": "x"},
+        {"iat": int(time.time()) - 3600},
+        {"aud": "somebody"},
+        {"typ": "Bearer"},
+        {"sub": "nobody"},
+        {},
+    ],
+    ids=str,
+)
+async def test_a_logout_token_that_is_not_our_realms_own_ends_nothing(
+    account: Make, api: httpx.AsyncClient, shared: Shared, changed: dict[str, Any]
+) -> None:
+    """Even a well-formed one ({}): the tests' issuer may vouch for people, but not end the realm's sessions."""
+    one = await account()
+    now = int(time.time())
+    claims = jwt.decode(one.tokens["access_token"], options={"verify_signature": False})
+    payload = {
+        "iss": shared.issuer.url,
+        "sub": claims["sub"],
+        "aud": "kijko-api",
+        "iat": now,
+        "exp": now + 120,
+        "jti": str(uuid.uuid4()),
+        "typ": "Logout",
+        "sid": claims["sid"],
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    } | changed
+    token = jwt.encode(
+        {name: value for name, value in payload.items() if value is not None},
+        shared.issuer.private_key,
+        algorithm="RS256",
+        headers={"kid": "tests"},
+    )
+    answer = await api.post("/api/auth/backchannel-logout", data={"logout_token": token})
+    assert problem(answer) == (401, "INVALID_LOGOUT_TOKEN")
+    assert await one.status_of() == 200
+
+
+async def test_a_logout_call_without_a_token_is_refused(api: httpx.AsyncClient) -> None:
+    for body in (b"", b"logout_token=", b"\xff\xfe", b'{"logout_token": "x"}'):
+        answer = await api.post("/api/auth/backchannel-logout", content=body)
+        assert problem(answer) == (401, "INVALID_LOGOUT_TOKEN")
