@@ -50,8 +50,10 @@ class Up:
         told = kijko(self.home, "status", "-o", "env", **self.settings).stdout
         return dict(line.split("=", 1) for line in told.splitlines())
 
-    def pid(self, part: str) -> int:
-        return int(self.status()[f"KIJKO_PID_{part.upper()}"])
+    def pids(self, *parts: str) -> dict[str, int]:
+        """The process ids of these parts, as `status` tells them."""
+        status = self.status()
+        return {name: int(status[f"KIJKO_PID_{name.upper()}"]) for name in parts}
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -44,7 +44,7 @@ def test_a_second_start_finds_data_ports_and_secrets_as_they_were(home: Path):
 def test_ending_it_ends_every_process_within_15_seconds(home: Path):
     with up(home, SMALL) as running:
         running.wait_for("Ready")
-        pids = [running.pid(name) for name in PIDS]
+        pids = list(running.pids(*PIDS).values())
         assert len(left_running(home, pids)) >= len(PIDS)
         began = time.monotonic()
         assert running.stop() == 0
@@ -52,10 +52,18 @@ def test_ending_it_ends_every_process_within_15_seconds(home: Path):
         assert left_running(home, pids) == []
 
 
+def test_ending_it_while_it_still_starts_leaves_nothing_either(home: Path):
+    with up(home, SMALL) as running:
+        running.wait_for("making a new database")
+        assert running.stop() == 0
+        assert "Ready" not in running.words
+    assert left_running(home, []) == []
+
+
 def test_down_stops_a_running_stack_and_waits_for_it(home: Path):
     with up(home, "redis,stripe") as running:
         running.wait_for("Ready")
-        pids = [running.pid(name) for name in ("redis", "stripe")]
+        pids = list(running.pids("redis", "stripe").values())
         told = kijko(home, "down")
         assert (told.returncode, "Stopped." in told.stdout) == (0, True)
         assert left_running(home, pids) == []
@@ -66,7 +74,7 @@ def test_down_stops_a_running_stack_and_waits_for_it(home: Path):
 def test_every_part_that_is_killed_comes_back_with_its_data_and_its_new_process_id(home: Path):
     with up(home, SMALL) as running:
         running.wait_for("Ready")
-        before = {name: running.pid(name) for name in PIDS}
+        before = running.pids(*PIDS)
         with psycopg.connect(running.status()["KIJKO_DATABASE_URL"], autocommit=True) as connection:
             connection.execute("create table kept (word text)")
         for pid in before.values():
@@ -74,7 +82,7 @@ def test_every_part_that_is_killed_comes_back_with_its_data_and_its_new_process_
         for title in ("Postgres", "Redis", "Mail catcher", "Stripe stand-in"):
             running.wait_for(f"{title} ended (signal SIGKILL)")
             running.wait_for(f"{title} is back", within_s=30)
-        after = {name: running.pid(name) for name in PIDS}
+        after = running.pids(*PIDS)
         assert all(after[name] != before[name] for name in PIDS)
         with psycopg.connect(running.status()["KIJKO_DATABASE_URL"]) as connection:
             assert connection.execute("select word from kept").fetchall() == []
@@ -83,13 +91,13 @@ def test_every_part_that_is_killed_comes_back_with_its_data_and_its_new_process_
 def test_nothing_outlives_it_for_long_when_it_is_killed_itself_and_the_next_start_works(home: Path):
     with up(home, SMALL) as running:
         running.wait_for("Ready")
-        pids = [running.pid(name) for name in PIDS]
+        pids = list(running.pids(*PIDS).values())
         running.process.kill()
         running.exit_code()
     with up(home, SMALL) as again:
         again.wait_for("Ready")
         assert left_running(Path("/no/such/home"), pids) == []
-        assert {again.pid(name) for name in PIDS}.isdisjoint(pids)
+        assert set(again.pids(*PIDS).values()).isdisjoint(pids)
 
 
 def test_a_taken_port_of_the_api_is_said_before_anything_is_started(home: Path):

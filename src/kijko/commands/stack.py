@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kijko.commands.terminal import fail, say, sentences, table
+from kijko.commands.terminal import fail, say, sentences, show, table
 
 
 class Output(StrEnum):
@@ -40,7 +40,7 @@ def up(
         with sentences(StackError):
             began = time.monotonic()
             stack.start()
-            print(welcome(stack, time.monotonic() - began), flush=True)
+            show(welcome(stack, time.monotonic() - began))
             while not asked:
                 stack.watch()
                 time.sleep(0.2)

@@ -9,10 +9,15 @@ from typing import NoReturn
 import typer
 
 
-def say(text: str) -> None:
-    """A line of progress, with the time of day. A closed terminal is no reason to stop."""
+def show(text: str) -> None:
+    """Print at once. A closed terminal is no reason to stop."""
     with contextlib.suppress(OSError):
-        print(f"{datetime.now().astimezone():%H:%M:%S}  {text}", flush=True)
+        print(text, flush=True)
+
+
+def say(text: str) -> None:
+    """A line of progress, with the time of day."""
+    show(f"{datetime.now().astimezone():%H:%M:%S}  {text}")
 
 
 def fail(text: str) -> NoReturn:
