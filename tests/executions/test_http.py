@@ -24,6 +24,18 @@ async def execute(one: Person, skill: dict[str, object], wait: float = 30, **bod
     return done
 
 
+async def ended(one: Person, execution_id: str) -> dict[str, Any]:
+    """The execution as it is read, once it has ended; 60 s are plenty on a busy machine."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = await one.http.get(f"/executions/{execution_id}")
+        read: dict[str, Any] = answer.json()
+        if read["status"] in ("completed", "failed", "cancelled"):
+            return read
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"did not end: {read}")
+
+
 async def test_a_run_is_accepted_then_done_by_the_worker_and_read_back(person: PersonFactory) -> None:
     one = person()
     skill = await make_skill(one, promptTemplate="Hello {{name}}, {{name}}!")
@@ -31,12 +43,7 @@ async def test_a_run_is_accepted_then_done_by_the_worker_and_read_back(person: P
     assert accepted.status_code == 202
     assert accepted.json()["status"] == "pending"
     assert set(accepted.json()) == {field.alias for field in ExecuteSkillResponse.model_fields.values()}
-    for _ in range(100):
-        answer = await one.http.get(f"/executions/{accepted.json()['executionId']}")
-        done = answer.json()
-        if done["status"] == "completed":
-            break
-        await asyncio.sleep(0.1)
+    done = await ended(one, accepted.json()["executionId"])
     assert SkillExecution.model_validate(done).model_dump(mode="json", by_alias=True) == done
     expected = {
         "skillId": skill["id"],
@@ -72,7 +79,7 @@ async def test_waiting_gives_the_result_at_once_when_it_ends_in_time(person: Per
     assert answer.status_code == 200
     assert answer.json()["output"] == "sleep:1 now"
     assert answer.json()["durationMs"] >= 1000
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 async def test_waiting_gives_up_after_its_seconds_and_the_run_goes_on(person: PersonFactory) -> None:
@@ -83,8 +90,7 @@ async def test_waiting_gives_up_after_its_seconds_and_the_run_goes_on(person: Pe
     )
     assert answer.status_code == 202
     assert answer.json()["status"] in ("pending", "running")
-    await asyncio.sleep(4)
-    assert (await one.http.get(f"/executions/{answer.json()['executionId']}")).json()["status"] == "completed"
+    assert (await ended(one, answer.json()["executionId"]))["status"] == "completed"
 
 
 async def test_a_failed_run_says_why(person: PersonFactory) -> None:
