@@ -56,6 +56,7 @@ def test_a_part_that_keeps_dying_is_started_again_with_growing_pauses(watched):
 
 def test_a_part_is_told_as_running_only_while_it_runs(watched):
     watched.supervisor.launch(shell("sleep 60"))
+    watched.supervisor.await_ready(["sample"])
     first = watched.told[-1]["sample"]
     os.kill(first.pid, signal.SIGKILL)
     watched.watch_until(1, "is back")

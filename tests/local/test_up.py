@@ -3,13 +3,15 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
-from tests.local.running import kijko, left_running, up
+from tests.local.running import environment, kijko, left_running, up
 
 PIDS = ("postgres", "redis", "mail", "stripe")
 SMALL = ",".join(PIDS)
@@ -171,6 +173,22 @@ def test_a_home_that_cannot_be_made_is_said_in_a_sentence(home: Path):
     with up(home, "redis") as running:
         assert running.exit_code() == 1
         assert "Point KIJKO_HOME at a folder" in running.words
+
+
+def test_a_disk_that_takes_no_more_is_said_in_a_sentence_and_nothing_stays_running(home: Path):
+    small = 'ulimit -f 2000; exec "$@"'  # no file may grow beyond 1 MB: writing fails as on a full disk
+    told = subprocess.run(
+        ["/bin/sh", "-c", small, "sh", sys.executable, "-m", "kijko.cli", "up", "--only", "postgres,redis"],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert told.returncode == 1
+    assert "File too large" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert left_running(home, []) == []
 
 
 def test_without_maven_the_first_start_says_how_else_to_get_keycloak(home: Path, tmp_path: Path):

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psycopg
+
 from kijko.core import migrations
 from kijko.local import environment, keycloak, ports, postgres, process, redis, serving
 from kijko.local.errors import StackError
@@ -76,11 +78,16 @@ class Stack:
             StackError: what is wrong and what to do.
             Interrupted: `cancelled` said so meanwhile.
         """
-        self.home.make()
-        _check_room(self.home)
-        self._take_home()
         try:
+            self.home.make()
+            _check_room(self.home)
+            self._take_home()
             self._start()
+        except psycopg.Error as error:
+            self.stop()
+            raise StackError(
+                f"Postgres refuses while it is set up: {error} See {self.home.log('postgres')}."
+            ) from error
         except OSError as error:
             self.stop()
             place = error.filename or self.home.path
@@ -176,7 +183,7 @@ class Stack:
         self._supervisor.stop()
         if self._site is not None:
             self._site.state.supervisor = None
-            self.home.write(self._site.state)
+            self._keep()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -223,7 +230,14 @@ class Stack:
     def _note(self, parts: Mapping[str, Running]) -> None:
         if self._site is not None:
             self._site.state.parts = dict(parts)
-            self.home.write(self._site.state)
+            self._keep()
+
+    def _keep(self) -> None:
+        """Write the state down. On a full disk the stack runs on, only `status` in other shells is out of date."""
+        try:
+            self.home.write(self._opened().state)
+        except OSError as error:
+            self._say(f"{self.home.path / 'state.json'} cannot be written: {error.strerror}. Make room.")
 
 
 def clear_leftovers(state: State, say: Say) -> None:
