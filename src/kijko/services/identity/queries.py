@@ -66,7 +66,7 @@ _PROFILE = Query(
     Profile,
     """
     select u.id, u.email, u.first_name, u.last_name, u.email_verified,
-      kijko.current_org(), kijko.current_role(), kijko.current_plan()
+      kijko.current_org() as org_id, kijko.current_role() as role, kijko.current_plan() as plan
     from users u
     where u.id = (select auth.uid())
     """,
