@@ -17,7 +17,14 @@ from uuid import UUID
 import orjson
 
 from kijko.core.db import Context, Database, Reader, Tx
-from kijko.core.db.errors import DatabaseError, DatabaseUnavailable, Raised
+from kijko.core.db.errors import (
+    CommitUnknown,
+    DatabaseError,
+    DatabaseUnavailable,
+    Raised,
+    SerializationFailure,
+    StatementTimeout,
+)
 from kijko.core.errors import AppError, Forbidden, Invalid, NotFound, QuotaExceeded, Unauthenticated, Unavailable
 
 
@@ -151,5 +158,14 @@ def translate(error: DatabaseError) -> AppError | None:
             return Forbidden()
         case DatabaseUnavailable():
             return Unavailable("The database does not answer at the moment. Nothing was changed; please try again.")
+        case CommitUnknown():
+            return Unavailable(
+                "The connection to the database broke while the change was being kept. Look whether it was made before "
+                "you repeat it, or repeat it with the same Idempotency-Key."
+            )
+        case SerializationFailure():
+            return Unavailable("Another change came in between, and nothing was kept. Please try again.", retry_after_s=1)
+        case StatementTimeout():
+            return Unavailable("This took the database too long and was stopped; nothing was changed. Ask for less.")
         case _:
             return None
