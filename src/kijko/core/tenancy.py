@@ -6,7 +6,7 @@
 - `SystemTx`: the worker and the scheduler, past row-level security; each says why.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +80,7 @@ _ENTER = (
     "select kijko.enter($1::uuid, $2::text, $3::timestamptz, $4::uuid, $5::boolean), "
     "set_config('request.jwt.claims', $6::text, true), set_config('role', 'authenticated', true)"
 )
+_INSUFFICIENT_PRIVILEGE = "42501"
 _SYSTEM = "select set_config('role', 'service_role', true), set_config('app.reason', $1::text, true)"
 
 
@@ -129,43 +130,45 @@ class Tenants:
 def _quota(raised: Raised) -> AppError:
     details: dict[str, Any] = orjson.loads(raised.detail or "{}")  # the function's own JSON
     resets = details.get("resetsAt")
+    reached = f"Your plan's limit of {details.get('limit')} for {details.get('metric')} is reached"
     if resets is None:
-        return QuotaExceeded(
-            f"Your plan's limit of {details.get('limit')} for {details.get('metric')} is reached. Free some, or upgrade.",
-            details=details,
-        )
+        return QuotaExceeded(f"{reached}. Free some, or upgrade your plan.", details=details)
     left = datetime.fromisoformat(resets) - datetime.now(datetime.fromisoformat(resets).tzinfo)
     return QuotaExceeded(
-        f"Your plan's limit of {details.get('limit')} for {details.get('metric')} is reached until {resets}. "
-        "Wait until then, or upgrade your plan.",
+        f"{reached} until {resets}. Wait until then, or upgrade your plan.",
         details=details,
         retry_after_s=max(1, int(left.total_seconds())),
     )
 
 
+_UNAVAILABLE: Sequence[tuple[type[DatabaseError], str]] = (
+    (
+        CommitUnknown,
+        "The connection to the database broke while the change was being kept. Look whether it was made before you "
+        "repeat it, or repeat it with the same Idempotency-Key.",
+    ),
+    (SerializationFailure, "Another change came in between, and nothing was kept. Please try again."),
+    (StatementTimeout, "This took the database too long and was stopped; nothing was changed. Ask for less at once."),
+    (DatabaseUnavailable, "The database does not answer at the moment. Nothing was changed; please try again."),
+)
+
+
 def translate(error: DatabaseError) -> AppError | None:
     """What a database error means to the person who asked; None where it is ours to mend."""
-    match error:
-        case Raised(sqlstate="KJ401"):
+    if isinstance(error, Raised):
+        return _raised(error)
+    return next((Unavailable(text) for kind, text in _UNAVAILABLE if isinstance(error, kind)), None)
+
+
+def _raised(error: Raised) -> AppError | None:
+    match error.sqlstate:
+        case "KJ401":
             return SessionEnded()
-        case Raised(sqlstate="KJ404"):
+        case "KJ404":
             return OrganizationNotFound()
-        case Raised(sqlstate="KJ422"):
+        case "KJ422":
             return Invalid(error.message)
-        case Raised(sqlstate="KJ429"):
+        case "KJ429":
             return _quota(error)
-        case Raised(sqlstate="42501"):
-            return Forbidden()
-        case DatabaseUnavailable():
-            return Unavailable("The database does not answer at the moment. Nothing was changed; please try again.")
-        case CommitUnknown():
-            return Unavailable(
-                "The connection to the database broke while the change was being kept. Look whether it was made before "
-                "you repeat it, or repeat it with the same Idempotency-Key."
-            )
-        case SerializationFailure():
-            return Unavailable("Another change came in between, and nothing was kept. Please try again.", retry_after_s=1)
-        case StatementTimeout():
-            return Unavailable("This took the database too long and was stopped; nothing was changed. Ask for less.")
         case _:
-            return None
+            return Forbidden() if error.sqlstate == _INSUFFICIENT_PRIVILEGE else None
