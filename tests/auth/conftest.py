@@ -227,11 +227,11 @@ class Upstream:
     """A second realm that plays Google."""
 
     def __init__(self, keycloak: Keycloak) -> None:
-        self._keycloak = keycloak
+        self.keycloak = keycloak
 
     def person(self, email: str, *, verified: bool = True) -> None:
         """Give somebody an account at Google."""
-        self._keycloak.ask(
+        self.keycloak.ask(
             "POST",
             "/upstream/users",
             json={
