@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from kijko.clients import Clients
 from kijko.clients.keycloak import Keycloak
@@ -23,6 +22,7 @@ from kijko.core.tokens import Tokens
 from kijko.middleware.access_log import AccessLog
 from kijko.middleware.address import networks
 from kijko.middleware.body_limit import BodyLimit
+from kijko.middleware.cors import Cors
 from kijko.middleware.headers import Headers
 from kijko.middleware.last_resort import LastResort
 from kijko.middleware.request_id import RequestId
@@ -116,7 +116,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(AccessLog),
         Middleware(Headers, production=settings.environment == "production"),
         Middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.http.cors_origins,
             allow_credentials=True,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),

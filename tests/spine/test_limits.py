@@ -77,6 +77,8 @@ async def test_a_request_that_tries_nothing_is_not_counted(api: httpx.AsyncClien
         answer = await api.post("/api/auth/login", json=body)
         problem(answer, 422, "VALIDATION_ERROR")
         assert "ratelimit-remaining" not in answer.headers
+    problem(await api.post("/api/auth/login"), 422, "VALIDATION_ERROR")
+    problem(await api.post("/api/auth/login", content=b"{"), 400, "MALFORMED_JSON")
     assert (await login(api, wrong())).headers["ratelimit-remaining"] == "4"
 
 

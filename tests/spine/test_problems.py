@@ -79,6 +79,23 @@ async def test_a_body_that_is_no_json_is_a_400(person: Callable[..., Person], bo
     problem(answer, 400, "MALFORMED_JSON")
 
 
+@pytest.mark.parametrize("levels", [101, 500, 1000])
+async def test_json_that_is_nested_too_deeply_is_a_400(person: Callable[..., Person], levels: int) -> None:
+    one = person()
+    made = (await one.http.post("/skills", json={"name": "Deep", "promptTemplate": "{{a}}"})).json()
+    for begin, end in (("[", "]"), ('{"b":', "}")):
+        body = '{"input": {"a": ' + begin * levels + "1" + end * levels + "}}"
+        headers = {"Content-Type": "application/json"}
+        answer = await one.http.post(f"/skills/{made['id']}/execute", content=body, headers=headers)
+        problem(answer, 400, "MALFORMED_JSON")
+
+
+async def test_a_body_without_a_named_type_is_read_as_json(person: Callable[..., Person]) -> None:
+    http = person().http
+    assert (await http.post("/skills", content=b'{"name": "Plain", "promptTemplate": "x"}')).status_code == 201
+    problem(await http.post("/skills", content=b"{"), 400, "MALFORMED_JSON")
+
+
 async def test_a_body_of_another_kind_is_a_415(person: Callable[..., Person]) -> None:
     http = person().http
     for kind in (

@@ -1,5 +1,7 @@
 """What every request gets on its way: an id, a line in the log, headers."""
 
+import asyncio
+import json
 import re
 from collections.abc import Callable
 from uuid import uuid4
@@ -60,6 +62,22 @@ async def test_each_request_is_one_line_that_says_who_asked_what(serve: Serve, p
     assert one.token.split(".")[2] not in log
 
 
+async def test_a_client_that_hangs_up_in_the_middle_is_no_error(serve: Serve, person: Callable[..., Person]) -> None:
+    served, one, request_id = serve(), person(), uuid4().hex
+    url = httpx.URL(served.url)
+    _, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        f"POST /api/skills HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {one.token}\r\n"
+        f"X-Request-ID: {request_id}\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{{".encode()
+    )
+    await writer.drain()
+    await asyncio.sleep(0.3)
+    writer.close()
+    await writer.wait_closed()
+    assert len(served.lines(request_id=request_id)) == 1
+    assert not [line for line in served.log.read_text().splitlines() if json.loads(line)["level"] == "error"]
+
+
 async def test_every_answer_carries_the_security_headers(api: httpx.AsyncClient) -> None:
     for path in ("/health/live", "/api/nothing", "/api/skills", "/docs", "/openapi.json"):
         headers = (await api.get(path)).headers
@@ -105,5 +123,5 @@ async def test_no_other_site_may(api: httpx.AsyncClient, origin: str) -> None:
     answer = await api.get("/health", headers={"Origin": origin})
     assert "access-control-allow-origin" not in answer.headers
     preflight = await api.options("/api/skills", headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
-    assert preflight.status_code == 400
+    assert preflight.status_code == 403
     assert "access-control-allow-origin" not in preflight.headers

@@ -149,9 +149,16 @@ def _log(fields: Fields) -> None:
     _output.write({"time": _now(), **masked}, scrub=True)
 
 
+_second: tuple[int, str] = (0, "")
+
+
 def _now() -> str:
-    instant = datetime.fromtimestamp(time.time(), UTC)
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+    global _second  # noqa: PLW0603  # a line a request: the second is written once and not a thousand times
+    instant = time.time()
+    whole = int(instant)
+    if whole != _second[0]:
+        _second = (whole, f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}")
+    return f"{_second[1]}.{int((instant - whole) * 1000):03d}Z"
 
 
 def _as_json(fields: Fields) -> bytes:

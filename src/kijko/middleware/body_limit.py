@@ -5,25 +5,17 @@ import contextlib
 from collections.abc import Sequence
 from typing import Final
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kijko.middleware.answer import send_problem
-from kijko.middleware.errors import PayloadTooLarge
+from kijko.middleware.errors import PayloadTooLarge, Refusal
 
 Limits = Sequence[tuple[str, int]]
 """(path prefix, bytes): addresses with a limit of their own, such as uploads."""
 
-_TOO_LARGE: Final = 413
 _DRAINED_BYTES: Final = 33_554_432
 _DRAINED_S: Final = 10.0
 """A client that still sends does not read: what is too much is taken in and thrown away up to here, then hung up on."""
-
-
-class _Exceeded(HTTPException):
-    # An HTTPException, since the framework turns any other error while a body is read into a 400.
-    def __init__(self, limit: int) -> None:
-        super().__init__(_TOO_LARGE, detail=_sentence(limit))
 
 
 class BodyLimit:
@@ -90,7 +82,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         if seen > limit:
             if message.get("more_body"):
                 await _drain(receive)
-            raise _Exceeded(limit)
+            raise Refusal(PayloadTooLarge(_sentence(limit)))
         return message
 
     return receive_counted

@@ -1,6 +1,9 @@
 """What is wrong with a request before any feature sees it."""
 
-from kijko.core.errors import Invalid
+from starlette.exceptions import HTTPException
+
+from kijko.core.errors import AppError, Invalid
+from kijko.models.problem import status_of
 
 
 class MalformedJson(Invalid):
@@ -29,3 +32,11 @@ class PayloadTooLarge(Invalid):
 
 class NulCharacter(Invalid):
     """The address contains a NUL character (%00). Remove it."""
+
+
+class Refusal(HTTPException):
+    """An error raised while a body is read. There the framework turns every exception but its own kind into a 400."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(status_of(error), detail=error.detail)
+        self.error = error

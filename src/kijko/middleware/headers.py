@@ -44,8 +44,7 @@ class Headers:
             await self.app(scope, receive, send)
             return
 
-        extra: list[Raw] = []
-        scope[_KEY] = extra  # one list, also for whoever goes on with a copy of the scope
+        extra: list[Raw] = scope.setdefault(_KEY, [])  # one list, also for whoever goes on with a copy of the scope
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -91,6 +91,7 @@ def mount(into: APIRouter, prefix: str, router: APIRouter, route_class: type[API
             response_class=route.response_class,
             name=route.name,
             route_class_override=route_class,
+            strict_content_type=False,  # where no type is named, the body itself shows whether it is JSON
             openapi_extra=route.openapi_extra,
         )
 

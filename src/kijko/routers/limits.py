@@ -38,7 +38,10 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Li
     """
 
     async def limit(request: Request) -> None:
-        body = await request.json()
+        try:
+            body = await request.json()
+        except ValueError:  # there is no body; what is wrong with it is said by whoever needs it
+            return
         if not _is_attempt(body, fields):
             return
         settings: Settings = request.app.state.settings

@@ -17,7 +17,7 @@ from kijko.core.db.errors import DatabaseError, InvalidArgument, Raised
 from kijko.core.errors import AppError, Invalid, NotFound, Unauthenticated, Unavailable
 from kijko.core.tenancy import translate
 from kijko.middleware.answer import MEDIA_TYPE, rendered
-from kijko.middleware.errors import MalformedJson, MethodNotAllowed, PayloadTooLarge, UnsupportedMediaType
+from kijko.middleware.errors import MalformedJson, MethodNotAllowed, PayloadTooLarge, Refusal, UnsupportedMediaType
 from kijko.models.problem import problem_of, status_of
 from kijko.routers.validation import meaning
 
@@ -85,11 +85,12 @@ async def _on_expected(_: Request, error: Exception) -> Response:
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    if isinstance(error, Refusal):
+        return _answer(error.error)
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
         raise error
-    said = error.detail if kind is PayloadTooLarge else None
-    answer = _answer(kind(said))
+    answer = _answer(kind())
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer

@@ -1,5 +1,6 @@
 """What every route of the API does beside its own work: reads JSON strictly, and honours an Idempotency-Key."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
@@ -8,9 +9,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kijko.middleware.errors import UnsupportedMediaType
+from kijko.middleware.errors import MalformedJson, Refusal, UnsupportedMediaType
 from kijko.routers.idempotency import Handler, answer
 
+_DEEPEST: Final = 100
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -22,9 +24,13 @@ class StrictRequest(Request):
 
         Raises:
             JSONDecodeError: it is not JSON.
+            Refusal: it is nested too deeply for what works on it later.
         """
         if not hasattr(self, "_json"):
-            self._json = orjson.loads(await self.body())
+            text = await self.body()
+            self._json = orjson.loads(text)
+            if text.count(b"[") + text.count(b"{") > _DEEPEST and _is_deeper(self._json, _DEEPEST):
+                raise Refusal(MalformedJson(f"The body is nested more than {_DEEPEST} levels deep. Flatten it."))
         return self._json
 
 
@@ -54,3 +60,23 @@ def _check_type(request: Request) -> None:
     main = kind.split(";", 1)[0].strip().lower()
     if main != "application/json" and not (main.startswith("application/") and main.endswith("+json")):
         raise UnsupportedMediaType
+
+
+def _is_deeper(value: Any, levels: int) -> bool:  # Any: JSON
+    """Whether a value has more levels than that; level by level, so that it needs no stack itself."""
+    level = [value]
+    for _ in range(levels):
+        level = [each for one in level for each in _inside(one)]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
