@@ -24,6 +24,7 @@ _VALUES: dict[str, Any] = {
     "_uuid": [uuid.UUID(int=1)],
     "interval": "1 day",
 }
+_REAL = frozenset({"users", "organizations", "memberships", "plans"})
 PEOPLE = frozenset({"user_id", "created_by", "person", "subject"})
 
 
@@ -77,19 +78,23 @@ def thing(of: Someone) -> uuid.UUID:
     return uuid.uuid5(of.organization, "thing")
 
 
-def strip(database: Sql) -> None:
-    """Leave nothing but roles, grants and policies between anybody and a row: no constraint, no trigger."""
+def strip(database: Sql, *, indexes: bool = True) -> None:
+    """Leave nothing but roles, grants and policies between anybody and a row: no constraint, no trigger.
+
+    Unique indexes go too, unless the plans of statements are to be what they are.
+    """
     with database.connect("supabase_admin") as admin:
         for table, name in database.run(
             "select conrelid::regclass::text, conname from pg_constraint "
             "where connamespace = 'public'::regnamespace and contype in ('f', 'c') and conrelid <> 0"
         ):
             admin.execute(sql.SQL("alter table {} drop constraint {}").format(_table(table), sql.Identifier(name)))
-        for (name,) in database.run(
+        unique = database.run(
             "select i.indexrelid::regclass::text from pg_index i join pg_class c on c.oid = i.indrelid "
             "left join pg_constraint k on k.conindid = i.indexrelid "
             "where c.relnamespace = 'public'::regnamespace and i.indisunique and k.oid is null"
-        ):
+        )
+        for (name,) in unique if indexes else ():
             admin.execute(sql.SQL("drop index {}").format(_table(name)))
         admin.execute("alter table public.usage_ledger disable trigger all")
 
@@ -100,9 +105,9 @@ def _table(name: str) -> sql.Composable:
 
 def fill(database: Sql, of: Someone, rows: int = 1) -> None:
     """In every table (but of people and organizations), rows that are that person's and that organization's."""
-    with database.connect("supabase_admin") as admin:
+    with database.connect("supabase_admin", autocommit=False) as admin:
         for table in tables(database):
-            if table.name in ("users", "organizations", "memberships", "plans"):
+            if table.name in _REAL:
                 continue
             names = sql.SQL(", ").join(map(sql.Identifier, table.columns))
             marks = sql.SQL(", ").join([sql.Placeholder()] * len(table.columns))
@@ -122,22 +127,49 @@ def _row_value(column: str, type_name: str, of: Someone, at: int) -> Any:
     return f"x{at}" if type_name == "text" else found
 
 
+def multiply(database: Sql, people: list[Someone]) -> None:
+    """In every table of tenants give each of these people as many rows as the first of them has."""
+    first, *others = people
+    with database.connect("supabase_admin", autocommit=False) as admin:
+        for table in tables(database):
+            if not table.tenant or table.name in _REAL:
+                continue
+            admin.execute(
+                sql.SQL(
+                    "insert into {0} ({1}) select {2} from {0} "
+                    "cross join unnest(%s::uuid[], %s::uuid[]) others (one, person) "
+                    "where {3} = %s on conflict do nothing"
+                ).format(
+                    sql.Identifier("public", table.name),
+                    sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+                    sql.SQL(", ").join(_theirs(c, kind, first) for c, kind in table.columns.items()),
+                    sql.Identifier(table.tenant),
+                ),
+                ([o.organization for o in others], [o.user for o in others], table.whose(first)),
+            )
+        admin.execute("analyze")
+
+
+def _theirs(column: str, kind: str, first: Someone) -> sql.Composable:
+    name = sql.Identifier(column)
+    if kind == "uuid":
+        return sql.SQL("case {0} when {1} then one when {2} then person else gen_random_uuid() end").format(
+            name, sql.Literal(first.organization), sql.Literal(first.user)
+        )
+    return sql.SQL("{} || person").format(name) if kind == "text" else name
+
+
 def fingerprint(database: Sql, of: Someone | None = None) -> dict[str, str]:
     """A digest of each table's rows with their versions: those of one organization and person, or all of them."""
     found = {}
-    with database.connect("supabase_admin") as admin:
-        for table in tables(database):
-            mine = sql.SQL("true")
-            values: list[Any] = []
-            if of is not None and table.tenant:
-                mine = sql.SQL("{} = %s").format(sql.Identifier(table.tenant))
-                values = [table.whose(of)]
-            query = sql.SQL(
-                "select coalesce(md5(string_agg(t.xmin::text || t::text, '|' order by t::text)), '') from {} t where {}"
-            ).format(sql.Identifier("public", table.name), mine)
-            row = admin.execute(query, values).fetchone()
-            assert row is not None
-            found[table.name] = row[0]
+    for table in tables(database):
+        mine, values = sql.SQL("true"), []
+        if of is not None and table.tenant:
+            mine, values = sql.SQL("{} = %s").format(sql.Identifier(table.tenant)), [table.whose(of)]
+        query = sql.SQL(
+            "select coalesce(md5(string_agg(t.xmin::text || t::text, '|' order by t::text)), '') from {} t where {}"
+        ).format(sql.Identifier("public", table.name), mine)
+        found[table.name] = database.one(query, *values, login="supabase_admin")
     return found
 
 
@@ -148,9 +180,8 @@ def rows_of(database: Sql, table: Table, of: Someone) -> int:
     query = sql.SQL("select count(*) from {} where {} = %s").format(
         sql.Identifier("public", table.name), sql.Identifier(table.tenant)
     )
-    with database.connect("supabase_admin") as admin:
-        row = admin.execute(query, (table.whose(of),)).fetchone()
-    return row[0] if row else 0
+    count: int = database.one(query, table.whose(of), login="supabase_admin")
+    return count
 
 
 @dataclass(frozen=True)
