@@ -20,9 +20,9 @@ def rendered(error: AppError) -> tuple[int, bytes, list[Raw]]:
     body = problem.model_dump_json(by_alias=True).encode()
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     if isinstance(error, Unauthenticated):
-        # Whoever sent no token is told the scheme alone; whoever sent one, that it is the token (RFC 6750).
-        known = type(error) is Unauthenticated
-        headers.append((b"www-authenticate", b"Bearer" if known else b'Bearer error="invalid_token"'))
+        # Whoever sent no token (or a wrong password) is told the scheme alone; else, that it is the token (RFC 6750).
+        bad_token = error.code == Unauthenticated.code and type(error) is not Unauthenticated
+        headers.append((b"www-authenticate", b'Bearer error="invalid_token"' if bad_token else b"Bearer"))
     if isinstance(error, Limited | Unavailable) and error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
     return problem.status, body, headers
