@@ -199,7 +199,7 @@ comment on function kijko.stale_signups(text) is 'Sign-ups whose process is dead
 revoke execute on function kijko.stale_signups(text) from public, anon, authenticated;
 grant execute on function kijko.stale_signups(text) to kijko_api, service_role;
 
-create function kijko.condemn_signup(attempt uuid, subject uuid) returns text
+create function kijko.condemn_signup(attempt uuid, subject uuid, besides uuid) returns text
   language plpgsql volatile security definer set search_path = ''
 as $$
 begin
@@ -211,7 +211,9 @@ begin
   if exists (
     select from public.pending_signups mine
     join public.pending_signups other on other.email = mine.email
-    where mine.id = attempt and other.id <> attempt and other.lease_until >= clock_timestamp()
+    where mine.id = attempt
+      and other.id not in (attempt, coalesce(besides, attempt))
+      and other.lease_until >= clock_timestamp()
   ) then
     return 'busy';
   end if;
@@ -219,11 +221,12 @@ begin
   return case when found then 'condemned' else 'gone' end;
 end
 $$;
-comment on function kijko.condemn_signup(uuid, uuid) is
+comment on function kijko.condemn_signup(uuid, uuid, uuid) is
   'Whether the account that a broken sign-up left may be deleted: condemned (it may, and cannot be registered any more), '
-  'registered (it is somebody''s), busy (another sign-up of that address is under way) or gone (no such attempt).';
-revoke execute on function kijko.condemn_signup(uuid, uuid) from public, anon, authenticated;
-grant execute on function kijko.condemn_signup(uuid, uuid) to kijko_api, service_role;
+  'registered (it is somebody''s), busy (another sign-up of that address is under way, besides the one named) or gone '
+  '(no such attempt).';
+revoke execute on function kijko.condemn_signup(uuid, uuid, uuid) from public, anon, authenticated;
+grant execute on function kijko.condemn_signup(uuid, uuid, uuid) to kijko_api, service_role;
 
 -- ---- refreshing ----------------------------------------------------------------------------------------------------
 

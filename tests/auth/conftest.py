@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -16,12 +16,24 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 
+from kijko.clients.keycloak import Keycloak as KeycloakClient
+from kijko.services import identity
+from kijko.settings import Settings
+from kijko.workers.runtime import connect_worker
 from tests.conftest import Shared, fresh_address
 from tests.fakes.github import GitHub
 from tests.fakes.proxy import Proxy
 from tests.spine.conftest import nobody_listens, serve  # noqa: F401  # fixtures
 
 PASSWORD = "dev-only-password-1"
+
+
+@dataclass(frozen=True)
+class Sweeping:
+    """`repair()` and `watch_resets()`, as the scheduler calls them."""
+
+    repair: Callable[[], Awaitable[None]]
+    watch_resets: Callable[[], Awaitable[None]]
 
 
 def fresh_email(domain: str = "people.test") -> str:
@@ -188,8 +200,8 @@ class Browser:
             self.page = self.http.get(target)
         return None
 
-    def submit(self, *, until: str = "/auth/callback#", press: str | None = None, **filled: str) -> str | None:
-        """Send the page's form: its hidden and ticked fields as they are, the others as given."""
+    def submit(self, *, until: str = "/auth/callback#", press: str | None = None, **filled: str | None) -> str | None:
+        """Send the page's form: its hidden and ticked fields as they are, the others as given (None: left out)."""
         form = re.search(r"<form[^>]*action=\"([^\"]+)\"[^>]*>(.*?)</form>", self.page.text, re.DOTALL)
         assert form is not None, self.page.text
         data = {}
@@ -202,7 +214,8 @@ class Browser:
             button = re.search(rf"<button[^>]*value=\"{press}\"[^>]*>", form[2])
             assert button is not None, form[2]
             data[dict(re.findall(r"([\w-]+)=\"([^\"]*)\"", button[0]))["name"]] = press
-        self.page = self.http.post(urljoin(str(self.page.url), unescape(form[1])), data=data | filled)
+        sent = {name: value for name, value in (data | filled).items() if value is not None}
+        self.page = self.http.post(urljoin(str(self.page.url), unescape(form[1])), data=sent)
         return self._follow(until)
 
     def follow(self, holding: str, *, until: str = "/auth/callback#") -> str | None:
@@ -313,6 +326,21 @@ def proxy() -> Iterator[Callable[[str], Proxy]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+async def sweeping(stack_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sweeping]:
+    """The scheduler's rounds, one at a time."""
+    for name, value in stack_env.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    database = await connect_worker(settings, "tests")
+    client = KeycloakClient(settings.keycloak)
+    yield Sweeping(
+        lambda: identity.repair(database, client, settings), lambda: identity.watch_resets(database, client, settings)
+    )
+    await client.aclose()
+    await database.database.close()
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

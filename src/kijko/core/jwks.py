@@ -6,6 +6,7 @@ while the issuer is down.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import Any, Final
@@ -82,11 +83,13 @@ class KeySet:
 
 
 def _signing_keys(document: Any, algorithm: str) -> dict[str, jwt.PyJWK]:  # any JSON: an outside system's
+    entries = document.get("keys") if isinstance(document, dict) else None
     found = {}
-    for entry in document["keys"] if isinstance(document, dict) and "keys" in document else ():
+    for entry in entries if isinstance(entries, list) else ():
         # Keycloak lists an encryption key too, and keys of every algorithm it can sign with.
-        if entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm and "kid" in entry:
-            found[entry["kid"]] = jwt.PyJWK(entry, algorithm)
+        if isinstance(entry, dict) and entry.get("use", "sig") == "sig" and entry.get("alg", algorithm) == algorithm:
+            with contextlib.suppress(jwt.PyJWTError):
+                found[str(entry.get("kid", ""))] = jwt.PyJWK(entry, algorithm)
     if not found:
         raise ValueError(f"no {algorithm} signing key in the key set")
     return found

@@ -107,7 +107,7 @@ class StaleSignup:
 _BEGIN_SIGNUP = Statement("select kijko.begin_signup($1::uuid, $2::text, $3::integer)")
 _FINISH_SIGNUP = Statement("select kijko.finish_signup($1::uuid)")
 _STALE_SIGNUPS = Query(StaleSignup, "select id, email, user_id from kijko.stale_signups($1::text)")
-_CONDEMN_SIGNUP = Scalar(str, "select kijko.condemn_signup($1::uuid, $2::uuid)", writes=True)
+_CONDEMN_SIGNUP = Scalar(str, "select kijko.condemn_signup($1::uuid, $2::uuid, $3::uuid)", writes=True)
 
 
 async def begin_signup(tx: Gate, attempt: UUID, email: str, seconds: int) -> None:
@@ -125,9 +125,9 @@ async def stale_signups(tx: Gate, email: str | None = None) -> list[StaleSignup]
     return await tx.all(_STALE_SIGNUPS, email)
 
 
-async def condemn_signup(tx: Gate, attempt: UUID, user_id: UUID) -> str:
-    """`condemned`: the account may be deleted; else `registered`, `busy` or `gone`."""
-    return await tx.one(_CONDEMN_SIGNUP, attempt, user_id)
+async def condemn_signup(tx: Gate, attempt: UUID, user_id: UUID, *, besides: UUID | None = None) -> str:
+    """`condemned`: the account may be deleted; else `registered`, `busy` (but for the sign-up `besides`) or `gone`."""
+    return await tx.one(_CONDEMN_SIGNUP, attempt, user_id, besides)
 
 
 # ---- refresh tokens and one-time codes ---------------------------------------------------------------------------
@@ -273,6 +273,14 @@ class PendingReset:
     password_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """When a session was begun through this API."""
+
+    session_id: str
+    started_at: datetime
+
+
 _PENDING_LOGOUTS = Query(
     PendingLogout,
     """
@@ -309,6 +317,7 @@ _DUE_RESETS = Query(
     returning user_id, password_since
     """,
 )
+_SESSION_STARTS = Query(SessionStart, "select session_id, started_at from session_devices where user_id = $1::uuid")
 _DROP_RESET = Statement("delete from pending_resets where user_id = $1::uuid")
 _FORGET = Statement("select kijko.forget_old_sign_ins()")
 
@@ -326,6 +335,11 @@ async def due_mails(tx: SystemTx) -> list[Mail]:
 async def due_resets(tx: SystemTx) -> list[PendingReset]:
     """People whose link to a new password may have been used; each is put off until its next look."""
     return await tx.all(_DUE_RESETS)
+
+
+async def session_starts(tx: SystemTx, user_id: UUID) -> dict[str, datetime]:
+    """When the person's sessions were begun, exactly; the sign-in server keeps whole seconds."""
+    return {each.session_id: each.started_at for each in await tx.all(_SESSION_STARTS, user_id)}
 
 
 async def drop_reset(tx: SystemTx, user_id: UUID) -> None:

@@ -78,7 +78,7 @@ async def _create(desk: Desk, attempt: _Attempt) -> UUID:
         return await _create_once(desk, attempt)
     except EmailExists:
         # Perhaps a sign-up that a crash cut off; then its account is taken back now rather than in a minute.
-        if not await sweep.clear_signups(desk.database, desk.keycloak, attempt.new.email):
+        if not await sweep.clear_signups(desk.database, desk.keycloak, attempt.new.email, asking=attempt.id):
             raise
     return await _create_once(desk, attempt)
 

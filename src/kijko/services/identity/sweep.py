@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from uuid import UUID
 
-from kijko.clients.keycloak import Keycloak, Refused, SignInUnavailable
+from kijko.clients.keycloak import Keycloak, Refused, Session, SignInUnavailable
 from kijko.core.db.errors import DatabaseError
 from kijko.core.tenancy import Tenants
 from kijko.services.identity import mails, queries, rules
@@ -51,24 +51,24 @@ async def repair(database: Tenants, keycloak: Keycloak, settings: Settings) -> N
     await _try("old rows", forgetting)
 
 
-async def clear_signups(database: Tenants, keycloak: Keycloak, email: str) -> bool:
-    """Take back what dead sign-ups with this address left; whether there was anything."""
+async def clear_signups(database: Tenants, keycloak: Keycloak, email: str, *, asking: UUID) -> bool:
+    """Take back what dead sign-ups with this address left, for the sign-up that asks; whether there was anything."""
     async with database.gate() as tx:
         stale = await queries.stale_signups(tx, email)
-    return await _take_back(database.gate, keycloak, stale)
+    return await _take_back(database.gate, keycloak, stale, asking)
 
 
-async def _take_back(door: Open, keycloak: Keycloak, stale: list[StaleSignup]) -> bool:
-    done = [await _take_back_one(door, keycloak, each) for each in stale]
+async def _take_back(door: Open, keycloak: Keycloak, stale: list[StaleSignup], asking: UUID | None = None) -> bool:
+    done = [await _take_back_one(door, keycloak, each, asking) for each in stale]
     return any(done)
 
 
-async def _take_back_one(door: Open, keycloak: Keycloak, stale: StaleSignup) -> bool:
+async def _take_back_one(door: Open, keycloak: Keycloak, stale: StaleSignup, asking: UUID | None) -> bool:
     user_id = stale.user_id or await _account(keycloak, stale.email)
     verdict = "gone"
     if user_id is not None:
         async with door() as tx:
-            verdict = await queries.condemn_signup(tx, stale.id, user_id)
+            verdict = await queries.condemn_signup(tx, stale.id, user_id, besides=asking)
         if verdict == "busy":
             return False
         if verdict == "condemned":
@@ -113,14 +113,21 @@ async def _end_after_resets(database: Tenants, keycloak: Keycloak, settings: Set
 async def _end_before(
     database: Tenants, keycloak: Keycloak, settings: Settings, user_id: UUID, instant: datetime
 ) -> None:
-    sessions = [each for each in await keycloak.sessions(user_id) if each.started_at < instant]
+    sessions = await keycloak.sessions(user_id)
     async with database.system("end the sessions from before a new password") as tx:
-        for session in sessions:
-            await queries.sign_out(tx, session.id, user_id, rules.remember_s(settings.auth))
+        begun = await queries.session_starts(tx, user_id)
+        older = [each.id for each in sessions if _is_older(each, begun.get(each.id), instant)]
+        for session_id in older:
+            await queries.sign_out(tx, session_id, user_id, rules.remember_s(settings.auth))
         await queries.end_sessions_before(tx, user_id, instant.replace(microsecond=0), None)
         await queries.drop_reset(tx, user_id)
-    for session in sessions:
-        await keycloak.end_session(session.id)
+    for session_id in older:
+        await keycloak.end_session(session_id)
+
+
+def _is_older(session: Session, begun: datetime | None, instant: datetime) -> bool:
+    # Keycloak keeps the start of a session in whole seconds, as a token its time.
+    return begun < instant if begun else session.started_at < instant.replace(microsecond=0)
 
 
 async def _try(what: str, step: Callable[[], Awaitable[None]]) -> None:
