@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 from uuid import UUID
 
 import orjson
 
+from kijko.core import quotas
 from kijko.core.db import Context, Database, Reader, Tx
 from kijko.core.db.errors import (
     CommitUnknown,
@@ -25,7 +25,7 @@ from kijko.core.db.errors import (
     SerializationFailure,
     StatementTimeout,
 )
-from kijko.core.errors import AppError, Forbidden, Invalid, NotFound, QuotaExceeded, Unauthenticated, Unavailable
+from kijko.core.errors import AppError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 
 
 class SessionEnded(Unauthenticated):
@@ -127,20 +127,6 @@ class Tenants:
             yield tx
 
 
-def _quota(raised: Raised) -> AppError:
-    details: dict[str, Any] = orjson.loads(raised.detail or "{}")  # the function's own JSON
-    resets = details.get("resetsAt")
-    reached = f"Your plan's limit of {details.get('limit')} for {details.get('metric')} is reached"
-    if resets is None:
-        return QuotaExceeded(f"{reached}. Free some, or upgrade your plan.", details=details)
-    left = datetime.fromisoformat(resets) - datetime.now(datetime.fromisoformat(resets).tzinfo)
-    return QuotaExceeded(
-        f"{reached} until {resets}. Wait until then, or upgrade your plan.",
-        details=details,
-        retry_after_s=max(1, int(left.total_seconds())),
-    )
-
-
 _UNAVAILABLE: Sequence[tuple[type[DatabaseError], str]] = (
     (
         CommitUnknown,
@@ -169,6 +155,6 @@ def _raised(error: Raised) -> AppError | None:
         case "KJ422":
             return Invalid(error.message)
         case "KJ429":
-            return _quota(error)
+            return quotas.refused(error)
         case _:
             return Forbidden() if error.sqlstate == _INSUFFICIENT_PRIVILEGE else None

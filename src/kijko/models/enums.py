@@ -73,3 +73,13 @@ class ExecutionErrorCode(StrEnum):
     CANCELLED = "CANCELLED"
     WORKER_LOST = "WORKER_LOST"
     INTERNAL = "INTERNAL"
+
+
+class UsageMetricType(StrEnum):
+    """What a plan limits."""
+
+    API_CALLS = "api_calls"
+    INGESTIONS = "ingestions"
+    STORAGE = "storage"
+    SEATS = "seats"
+    ORACLE_QUERIES = "oracle_queries"

@@ -1,0 +1,16 @@
+"""Usage: what an organization has used of its plan's five metrics, counted exactly.
+
+Owns the tables usage_ledger and usage_counters. A quantity is taken before the work (`reserve`), corrected to what was
+really used (`settle`) or given back when nothing was (`release`), each once for a subject: the id of the execution,
+upload, invitation or call it is for. Quantities are whole numbers; storage counts bytes.
+
+    await usage.reserve(tx, UsageMetricType.INGESTIONS, 1, ingestion_id)    # in the transaction that makes the row
+    await usage.release(tx, UsageMetricType.INGESTIONS, [ingestion_id])     # the worker: it failed before it began
+
+Invariants: of many callers at once with N left, exactly N pass; what is given back counts for the window it was taken
+from; a transaction that rolls back has taken nothing; the ledger only grows, and no deletion elsewhere changes it.
+"""
+
+from kijko.services.usage.quotas import Usage, of, release, reserve, settle
+
+__all__ = ["Usage", "of", "release", "reserve", "settle"]

@@ -1,0 +1,52 @@
+"""Every statement on usage. The counting is done by functions in the database, under its locks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from kijko.core.db import Query, Scalar, Statement
+from kijko.core.tenancy import OrgReader, OrgTx, SystemTx
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A metric now. `allowed` None: unlimited; `resets_at` None: held, not counted in a window."""
+
+    metric: str
+    used: Decimal
+    allowed: Decimal | None
+    resets_at: datetime | None
+
+
+_CURRENT = Query(Current, "select metric, used, allowed, resets_at from kijko.current_usage()")
+
+
+async def current(reader: OrgReader | OrgTx) -> list[Current]:
+    """The five metrics of the active organization."""
+    return await reader.all(_CURRENT)
+
+
+_RESERVE = Statement("select from kijko.reserve($1::text, $2::numeric, $3::uuid)")
+
+
+async def reserve(tx: OrgTx, metric: str, quantity: int, subject: UUID) -> None:
+    """Takes a quantity for a subject, or raises KJ429."""
+    await tx.run(_RESERVE, metric, quantity, subject)
+
+
+_RELEASE = Scalar(UUID, "select kijko.release_all($1::text, $2::uuid[])", writes=True)
+
+
+async def release(tx: SystemTx, metric: str, subjects: Sequence[UUID]) -> list[UUID]:
+    """Gives subjects' reservations back; answers those that stood."""
+    return await tx.all(_RELEASE, metric, list(subjects))
+
+
+_SETTLE = Scalar(bool, "select kijko.settle($1::uuid, $2::text, $3::uuid, $4::numeric)", writes=True)
+
+
+async def settle(tx: SystemTx, organization_id: UUID, metric: str, subject: UUID, actual: int) -> bool:
+    """Corrects a reservation to what was used; False when there is none standing."""
+    return await tx.one(_SETTLE, organization_id, metric, subject, actual)

@@ -1,0 +1,62 @@
+"""Taking, correcting and giving back what a plan allows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from kijko.core.tenancy import OrgReader, OrgTx, SystemTx
+from kijko.models.enums import UsageMetricType
+from kijko.services.usage import queries
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is used of a metric in its present window, or held."""
+
+    metric: UsageMetricType
+    used: int
+    """Calls, runs or seats; bytes of storage."""
+    limit: int | None
+    """None: unlimited."""
+    resets_at: datetime | None
+    """The window's end, UTC; None for what is held (storage, seats)."""
+
+
+async def reserve(tx: OrgTx, metric: UsageMetricType, quantity: int, subject: UUID) -> None:
+    """Takes a quantity of the active organization's plan for a subject; it is kept if the transaction is.
+
+    Raises:
+        Raised: KJ429, which becomes QuotaExceeded, or SeatLimit for seats; KJ422 for a quantity below 1.
+        ConstraintViolation: usage_ledger_subject_key, when the subject was reserved before.
+    """
+    await queries.reserve(tx, metric, quantity, subject)
+
+
+async def release(tx: SystemTx, metric: UsageMetricType, subjects: Sequence[UUID]) -> list[UUID]:
+    """Gives back what these subjects stand for; answers those that stood for something until now.
+
+    Pass all of one transaction's subjects at once: they are locked in an order that avoids deadlocks.
+    """
+    return await queries.release(tx, metric, subjects)
+
+
+async def settle(tx: SystemTx, organization_id: UUID, metric: UsageMetricType, subject: UUID, actual: int) -> bool:
+    """Corrects a reservation to what was really used, which may be more than the plan allows.
+
+    Answers False, and changes nothing, when the subject stands for nothing or was settled before.
+    """
+    return await queries.settle(tx, organization_id, metric, subject, actual)
+
+
+async def of(reader: OrgReader | OrgTx) -> list[Usage]:
+    """The five metrics of the active organization, in the order of the plans' page."""
+    return [
+        Usage(
+            UsageMetricType(row.metric),
+            int(row.used),
+            None if row.allowed is None else int(row.allowed),
+            row.resets_at,
+        )
+        for row in await queries.current(reader)
+    ]
