@@ -10,8 +10,8 @@ import pytest
 
 from kijko.local.errors import StackError
 from kijko.local.home import Home, Running, State
+from kijko.local.preflight import clear_leftovers
 from kijko.local.process import Part, describe, is_alive
-from kijko.local.stack import clear_leftovers
 from kijko.local.supervisor import Supervisor
 
 

@@ -56,8 +56,8 @@ def up(
 def down() -> None:
     """Stop the running stack and wait until it has."""
     from kijko.local.home import Home
+    from kijko.local.preflight import clear_leftovers
     from kijko.local.process import is_alive
-    from kijko.local.stack import clear_leftovers
 
     home = Home.of(os.environ)
     state = home.read()

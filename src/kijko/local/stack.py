@@ -15,7 +15,6 @@ migrations and gives the roles of the API and the worker their logins; `seed` ma
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +23,9 @@ from typing import Self
 import psycopg
 
 from kijko.core import migrations
-from kijko.local import environment, keycloak, ports, postgres, process, redis, serving
+from kijko.local import environment, keycloak, postgres, preflight, process, redis, serving
 from kijko.local.errors import StackError
-from kijko.local.home import Home, HomeLock, Running, State
+from kijko.local.home import Home, HomeLock, Running
 from kijko.local.mail import part as mail
 from kijko.local.process import Part
 from kijko.local.seed import seed
@@ -80,7 +79,7 @@ class Stack:
         """
         try:
             self.home.make()
-            _check_room(self.home)
+            preflight.check_room(self.home)
             self._take_home()
             self._start()
         except psycopg.Error as error:
@@ -99,8 +98,8 @@ class Stack:
     def _start(self) -> None:
         site = self._open_site()
         names = self._names(site)
-        if "api" in names and not ports.is_free(environment.api_port(self._environ)):
-            raise StackError(_port_taken(environment.api_port(self._environ)))
+        if "api" in names:
+            preflight.check_port(environment.api_port(self._environ))
         site.settle_ports()
         self.home.write(site.state)
         parts = {name: _FACTORIES[name](site) for name in names}
@@ -215,7 +214,7 @@ class Stack:
 
     def _open_site(self) -> Site:
         state = self.home.read()
-        clear_leftovers(state, self._say)
+        preflight.clear_leftovers(state, self._say)
         state.parts = {}
         state.supervisor = process.describe(os.getpid())
         state.environment = {name: value for name, value in self._environ.items() if name.startswith("KIJKO_")}
@@ -240,32 +239,7 @@ class Stack:
             self._say(f"{self.home.path / 'state.json'} cannot be written: {error.strerror}. Make room.")
 
 
-def clear_leftovers(state: State, say: Say) -> None:
-    """End what an earlier stack of this home left behind when it was killed."""
-    left = {name: running for name, running in state.parts.items() if process.is_alive(running)}
-    if not left:
-        return
-    say(f"An earlier start left {', '.join(left)} running; ending them first.")
-    serving = [running for name, running in left.items() if name != "postgres"]
-    process.end(serving, signal.SIGTERM, within_s=8)
-    process.end([running for name, running in left.items() if name == "postgres"], signal.SIGINT, within_s=5)
-
-
 def migrations_folder() -> Path:
     """The SQL files: below the working directory, else beside the source that this runs from."""
     below = Path("supabase") / "migrations"
     return below if below.is_dir() else Path(__file__).parents[3] / below
-
-
-def _check_room(home: Home) -> None:
-    free = shutil.disk_usage(home.path).free
-    if free < 300 * 1024 * 1024:
-        room = f"{free // 1024**2} MB"
-        raise StackError(f"Only {room} are free on the disk of {home.path}. Make room for 300 MB, then try again.")
-
-
-def _port_taken(port: int) -> str:
-    return (
-        f"Port {port} is already in use on this machine, so the API cannot listen there. "
-        f"Stop the other program, or choose another port: KIJKO_PORT={port + 1} make up"
-    )
