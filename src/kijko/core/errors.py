@@ -5,10 +5,7 @@ as its docstring. Nothing here knows a status number.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, ClassVar
-from uuid import UUID
 
 # A problem's `details` is any JSON: its shape is each code's own.
 Details = Mapping[str, Any] | Sequence[Any]

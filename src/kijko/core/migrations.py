@@ -1,29 +1,39 @@
 """Applies the SQL files of `supabase/migrations`, each in a transaction of its own, and records them where Supabase's
 CLI does (`supabase_migrations.schema_migrations`), so that `supabase db push` and `kijko migrate` agree.
 
-A file is `<14 digits>_<name>.sql`. What was applied may not be changed, removed or overtaken by an older version.
+A file is `<14 digits>_<name>.sql` and does not begin or end transactions itself. What was applied may not be changed,
+removed or overtaken by an older version.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 
-# Two `migrate` at once: the second waits here and then finds nothing left to do.
+# Two `migrate` at once: one waits for the other's file and goes on with the next. It is the transaction's lock, so that
+# it holds behind a pooler too. No timeout counts: a server may have one for all, and a file takes the time it takes.
 _LOCK = 0x6B696A6B6F
+_BEGIN = """
+select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
+  set_config('idle_in_transaction_session_timeout', '0', true);
+"""
 _FILE = re.compile(r"(\d{14})_(\w+)\.sql")
 _CREATE_TABLE = """
 create schema if not exists supabase_migrations;
-create table if not exists supabase_migrations.schema_migrations (
-  version text not null primary key,
-  statements text[],
-  name text
-);
+create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
+alter table supabase_migrations.schema_migrations
+  add column if not exists statements text[], add column if not exists name text;
 """
+# What is skipped when looking for statements: bodies of functions, literals, comments.
+_QUOTED = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_OWN_TRANSACTION = re.compile(
+    r"\s*(begin|start\s+transaction|commit|rollback|abort|prepare\s+transaction)\b", re.IGNORECASE
+)
 
 
 class MigrationError(RuntimeError):
@@ -58,13 +68,23 @@ def _read(folder: Path) -> list[Migration]:
         match = _FILE.fullmatch(path.name)
         if match is None:
             raise MigrationError(f"{path.name}: name it <14 digits>_<name>.sql")
-        found.append(Migration(match[1], match[2], path.read_text(encoding="utf-8")))
+        file = Migration(match[1], match[2], _text(path))
+        if any(_OWN_TRANSACTION.match(statement) for statement in _QUOTED.sub(" ", file.text).split(";")):
+            raise MigrationError(f"{file.file}: it begins or ends a transaction; leave that out, each file is in one")
+        found.append(file)
     if not found:
         raise MigrationError(f"no migrations in {folder}")
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         if first.version == second.version:
             raise MigrationError(f"{second.file}: its version is also that of {first.file}; give it a later one")
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MigrationError(f"{path.name}: it cannot be read as UTF-8 text: {error}") from error
 
 
 def _essence(text: str) -> str:
@@ -77,7 +97,9 @@ def _pending(files: list[Migration], applied: dict[str, tuple[str, str | None]])
     for version, (name, text) in applied.items():
         file = known.get(version)
         if file is None:
-            raise MigrationError(f"{version}_{name}.sql: applied to this database, but the file is missing")
+            raise MigrationError(
+                f"{version}_{name}.sql: applied to this database, but the file is missing; put it back"
+            )
         if text is not None and _essence(text) != _essence(file.text):
             raise MigrationError(f"{file.file}: changed after it was applied; put it back and write a new migration")
     newest = max(applied, default="")
@@ -88,37 +110,58 @@ def _pending(files: list[Migration], applied: dict[str, tuple[str, str | None]])
     return pending
 
 
-def _applied(connection: psycopg.Connection) -> dict[str, tuple[str, str | None]]:
+def _applied(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, str | None]]:
     exists = connection.execute("select to_regclass('supabase_migrations.schema_migrations') is not null").fetchone()
     if not (exists and exists[0]):
         return {}
     rows = connection.execute(
-        "select version, coalesce(name, ''), array_to_string(statements, '') from "
-        "supabase_migrations.schema_migrations order by version"
+        # As JSON, since a table that Supabase's CLI began may lack the two columns.
+        "select m.version, coalesce(to_jsonb(m) ->> 'name', ''), "
+        "(select string_agg(s, '') from jsonb_array_elements_text(nullif(to_jsonb(m) -> 'statements', 'null')) s) "
+        "from supabase_migrations.schema_migrations m order by m.version"
     )
     return {version: (name, text) for version, name, text in rows}
 
 
 @contextmanager
-def _connection(url: str) -> Iterator[psycopg.Connection]:
+def _connection(url: str) -> Iterator[psycopg.Connection[Any]]:
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        # A pooler in transaction mode keeps no prepared statements.
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, prepare_threshold=None)
+    except psycopg.Error as error:
+        raise MigrationError(f"The database does not answer. Is it running? {error}".strip()) from error
+    with connection:
+        try:
             yield connection
-    except psycopg.OperationalError as error:
-        raise MigrationError(f"the database does not answer: {error}".strip()) from error
+        except psycopg.Error as error:
+            raise MigrationError(f"The database refused: {error}".strip()) from error
 
 
-def _apply(connection: psycopg.Connection, file: Migration) -> None:
+def _apply(connection: psycopg.Connection[Any], file: Migration) -> None:
     try:
-        with connection.transaction():
-            # Bytes, since the text of a file is not a literal; without parameters it may hold many statements.
-            connection.execute(file.text.encode())
-            connection.execute(
-                "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
-                (file.version, file.name, [file.text]),
-            )
+        # Bytes, since the text of a file is not a literal; without parameters it may hold many statements.
+        connection.execute(file.text.encode())
+        connection.execute("reset role")
+        connection.execute(
+            "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
+            (file.version, file.name, [file.text]),
+        )
     except psycopg.Error as error:
         raise MigrationError(f"{file.file}: {error}".strip() + "\nNothing of this file was applied.") from error
+
+
+def _apply_next(connection: psycopg.Connection[Any], files: list[Migration]) -> Migration | None:
+    with connection.transaction():
+        connection.execute(_BEGIN)
+        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute(_CREATE_TABLE)
+        pending = _pending(files, _applied(connection))
+        if not pending:
+            return None
+        _apply(connection, pending[0])
+    # Nothing that one file sets, a search path for example, is there for the next.
+    connection.execute("discard all")
+    return pending[0]
 
 
 def migrate(url: str, folder: Path, *, dry_run: bool = False) -> list[str]:
@@ -128,21 +171,17 @@ def migrate(url: str, folder: Path, *, dry_run: bool = False) -> list[str]:
         url: the owner's database URL. folder: where the files are.
 
     Raises:
-        MigrationError: the database is out of reach, a file was changed, is missing or out of order, or failed.
+        MigrationError: the database is out of reach, a file was changed, is missing or out of order, or failed. Files
+            before a failing one stay applied.
     """
     files = _read(folder)
+    applied = []
     with _connection(url) as connection:
         if dry_run:
             return [file.file for file in _pending(files, _applied(connection))]
-        connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
-        try:
-            connection.execute(_CREATE_TABLE)
-            pending = _pending(files, _applied(connection))
-            for file in pending:
-                _apply(connection, file)
-        finally:
-            connection.execute("select pg_advisory_unlock(%s)", (_LOCK,))
-        return [file.file for file in pending]
+        while (file := _apply_next(connection, files)) is not None:
+            applied.append(file.file)
+    return applied
 
 
 def status(url: str, folder: Path) -> list[MigrationStatus]:

@@ -59,7 +59,7 @@ class Wire(BaseModel):
 
 
 class Request(Wire):
-    """A shape of the contract that comes in. A name it does not know is ignored, so that an older API takes newer apps."""
+    """A shape of the contract that comes in. Unknown names are ignored, so that an older API takes newer apps."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 

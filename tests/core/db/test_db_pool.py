@@ -71,7 +71,7 @@ async def test_each_of_200_tasks_over_8_connections_gets_its_own_answer(connect,
 async def test_a_storm_of_cancelled_tasks_leaves_the_pool_healthy(connect, sql) -> None:
     db: Database = await connect(pool_size=8)
     context = Context("select set_config('role', 'tenant', true), set_config('app.org', 'storm', true)")
-    chance = random.Random(7)  # noqa: S311  (a fixed storm)
+    chance = random.Random(7)
 
     async def read(number: int) -> None:
         assert await db.reader(context).one(SLOW_ECHO, number, chance.random() / 50) == number
