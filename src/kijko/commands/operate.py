@@ -38,30 +38,15 @@ def openapi() -> None:
 
 def plan(
     email: Annotated[str, typer.Argument(help="Whose organization.")],
-    plan: Annotated[str, typer.Argument(help="free, pro, teams or enterprise.")],
+    plan: Annotated[str, typer.Argument(help="free, pro, teams or enterprise; none takes a grant back.")],
     reason: Annotated[str, typer.Option(help="Kept beside the grant.")] = "kijko plan",
 ) -> None:
     """Put a person's organization on a plan, by an operator's word; that outranks what is paid for."""
-    import psycopg
-
     from kijko.local.attach import adopt
+    from kijko.services.billing.grants import GrantError, grant_by_email
     from kijko.settings import MissingSetting, load, required
 
     adopt()
-    with (
-        sentences(MissingSetting, psycopg.Error),
-        psycopg.connect(required(load().database.url, "KIJKO_DATABASE_URL"), connect_timeout=10) as connection,
-    ):
-        known = [row[0] for row in connection.execute("select id from public.plans order by position")]
-        if plan not in known:
-            fail(f"There is no plan {plan}. The plans are: {', '.join(known)}.")
-        people = connection.execute(
-            "select o.id, o.name from public.users u join public.organizations o on o.id = u.default_organization_id "
-            "where lower(u.email) = lower(%s)",
-            (email,),
-        ).fetchall()
-        if len(people) != 1:
-            fail(f"{len(people) or 'No'} organizations belong to {email}. Check the address.")
-        organization, name = people[0]
-        connection.execute("select kijko.grant_plan(%s, %s, %s)", (organization, plan, reason))
-    print(f"{name} is on the plan {plan} now.")
+    with sentences(MissingSetting, GrantError):
+        url = required(load().database.url, "KIJKO_DATABASE_URL")
+        print(grant_by_email(url, email, plan, reason=reason))
