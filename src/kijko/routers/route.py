@@ -1,6 +1,6 @@
 """What every route of the API does beside its own work: reads JSON strictly, and honours an Idempotency-Key."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import orjson
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from kijko.middleware.errors import MalformedJson, Refusal, UnsupportedMediaType
 from kijko.routers.idempotency import Handler, answer
+from kijko.routers.reads import plan, shortcut
 
 _DEEPEST: Final = 100
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -36,6 +37,12 @@ class StrictRequest(Request):
 
 class Route(APIRoute):
     """A route that takes JSON where it takes a body, and nothing else."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # Any: FastAPI's own options
+        super().__init__(path, endpoint, **options)
+        steps = plan(self.dependant) if self.methods == {"GET"} else None
+        if steps is not None:
+            self.app = shortcut(steps)
 
     def get_route_handler(self) -> Handler:
         """FastAPI's own handler, behind ours."""

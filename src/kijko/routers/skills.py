@@ -38,6 +38,7 @@ async def create(body: CreateSkillRequest, tx: CurrentTx, request: Request) -> R
 
 @router.get("", response_model=SkillPage, summary="List skills", responses=problems())
 async def list_page(
+    *,
     reader: CurrentReader,
     category: SkillCategory | None = None,
     is_active: Annotated[bool | None, Query(alias="isActive")] = None,
@@ -68,6 +69,7 @@ async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
     | {200: {"model": ExecuteSkillResponse, "description": "It ended within ?wait= seconds."}},
 )
 async def execute(
+    *,
     skill_id: SkillId,
     body: ExecuteSkillRequest,
     outside: Outside,
