@@ -30,3 +30,13 @@ CODES = sorted(
 def test_every_code_is_in_the_list_of_errors_with_its_status(status: int, code: str) -> None:
     rows = [line for line in _ERRORS.splitlines() if line.startswith(f"| {int(status)} |") and f"`{code}`" in line]
     assert len(rows) == 1, f"docs/errors.md needs `{code}` in a row of status {int(status)}"
+
+
+def test_every_page_that_a_document_links_to_is_there() -> None:
+    pages = [*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")]
+    assert len(pages) > 5
+    for page in pages:
+        for part in page.read_text().split("](")[1:]:
+            target = part.split(")")[0].split("#")[0]
+            if target and "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
