@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ import jwt
 import pytest
 
 from tests.auth.conftest import Account, Browser, Keycloak, problem
-from tests.conftest import Shared, fresh_address
+from tests.conftest import Person, Shared, fresh_address
+from tests.fakes.issuer import Issuer
+from tests.spine.conftest import Served
 
 Make = Callable[..., Any]
 
@@ -135,45 +138,100 @@ async def test_a_logout_on_the_sign_in_servers_own_page_counts_at_once(
     assert await one.status_of() == 200
 
 
+@dataclass
+class Realm:
+    """An API whose sign-in server is the tests' issuer, so that the tests can sign in its name."""
+
+    issuer: Issuer
+    url: str
+    http: httpx.AsyncClient
+
+    def access_token(self, person: Person, session_id: str, **changed: Any) -> str:
+        claims = {"iss": f"{self.issuer.url}/realms/kijko", "sid": session_id} | changed
+        return self.issuer.token(person.id, person.organization_id, **claims)
+
+    def logout_token(self, person: Person, session_id: str | None, **changed: Any) -> str:
+        claims = {"typ": "Logout", "org_id": None, "events": {EVENT: {}}, "iat": int(time.time())}
+        return self.access_token(person, session_id or "", sid=session_id, **(claims | changed))
+
+    async def status_of(self, token: str) -> int:
+        answer = await self.http.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
+        return answer.status_code
+
+    async def end(self, token: str) -> httpx.Response:
+        return await self.http.post("/api/auth/backchannel-logout", data={"logout_token": token})
+
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@pytest.fixture
+async def realm(serve: Callable[..., Served], shared: Shared) -> AsyncIterator[Realm]:
+    served = serve(KIJKO_KEYCLOAK_URL=shared.issuer.url, KIJKO_KEYCLOAK_PUBLIC_URL=shared.issuer.url)
+    async with httpx.AsyncClient(base_url=served.url) as http:
+        yield Realm(shared.issuer, served.url, http)
+
+
+async def test_a_logout_token_ends_the_session_it_names_and_may_come_twice(
+    realm: Realm, person: Callable[..., Person]
+) -> None:
+    one, sessions = person(), [str(uuid.uuid4()), str(uuid.uuid4())]
+    tokens = [realm.access_token(one, each) for each in sessions]
+    logout = realm.logout_token(one, sessions[0])
+    for _ in range(2):
+        answer = await realm.end(logout)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "no-store"
+        assert [await realm.status_of(token) for token in tokens] == [401, 200]
+
+
+async def test_a_logout_token_without_a_session_ends_all_that_came_before_it(
+    realm: Realm, person: Callable[..., Person]
+) -> None:
+    one, stranger = person(), person()
+    now = int(time.time())
+    older = realm.access_token(one, "a" * 20 + one.email, iat=now - 20)
+    newer = realm.access_token(one, "b" * 20 + one.email, iat=now)
+    strangers = realm.access_token(stranger, "c" * 20 + one.email, iat=now - 20)
+    for _ in range(2):
+        assert (await realm.end(realm.logout_token(one, None, iat=now - 10))).status_code == 200
+        assert [await realm.status_of(token) for token in (older, newer, strangers)] == [401, 200, 200]
+    # An earlier one that comes late takes nothing back.
+    assert (await realm.end(realm.logout_token(one, None, iat=now - 30))).status_code == 200
+    assert await realm.status_of(older) == 401
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         {"events": None},
         {"events": {}},
-        {"events": "http://schemas.openid.net/event/backchannel-logout"},
+        {"events": EVENT},
         {"nonce": "x"},
         {"iat": int(time.time()) - 3600},
+        {"exp": int(time.time()) - 60},
         {"aud": "somebody"},
         {"typ": "Bearer"},
         {"sub": "nobody"},
-        {},
     ],
     ids=str,
 )
-async def test_a_logout_token_that_is_not_our_realms_own_ends_nothing(
-    account: Make, api: httpx.AsyncClient, shared: Shared, changed: dict[str, Any]
+async def test_a_logout_token_with_one_wrong_claim_ends_nothing(
+    realm: Realm, person: Callable[..., Person], changed: dict[str, Any]
 ) -> None:
-    """Even a well-formed one ({}): the tests' issuer may vouch for people, but not end the realm's sessions."""
+    one, session = person(), str(uuid.uuid4())
+    token = realm.access_token(one, session)
+    answer = await realm.end(realm.logout_token(one, session, **changed))
+    assert problem(answer) == (401, "INVALID_LOGOUT_TOKEN")
+    assert await realm.status_of(token) == 200
+
+
+async def test_an_issuer_that_may_vouch_for_people_may_not_end_the_realms_sessions(
+    account: Make, api: httpx.AsyncClient, shared: Shared
+) -> None:
     one = await account()
-    now = int(time.time())
     claims = jwt.decode(one.tokens["access_token"], options={"verify_signature": False})
-    payload = {
-        "iss": shared.issuer.url,
-        "sub": claims["sub"],
-        "aud": "kijko-api",
-        "iat": now,
-        "exp": now + 120,
-        "jti": str(uuid.uuid4()),
-        "typ": "Logout",
-        "sid": claims["sid"],
-        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
-    } | changed
-    token = jwt.encode(
-        {name: value for name, value in payload.items() if value is not None},
-        shared.issuer.private_key,
-        algorithm="RS256",
-        headers={"kid": "tests"},
-    )
+    token = shared.issuer.token(uuid.UUID(claims["sub"]), None, sid=claims["sid"], typ="Logout", events={EVENT: {}})
     answer = await api.post("/api/auth/backchannel-logout", data={"logout_token": token})
     assert problem(answer) == (401, "INVALID_LOGOUT_TOKEN")
     assert await one.status_of() == 200

@@ -19,7 +19,7 @@ from kijko.core.db.errors import DatabaseError
 from kijko.core.redis import RedisFailure
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Claims, Tokens
-from kijko.services.identity import queries, rules
+from kijko.services.identity import mails, queries, rules
 from kijko.services.identity.rules import Device
 from kijko.settings import Settings
 
@@ -106,8 +106,11 @@ async def _settle(desk: Desk, grant: Grant, claims: Claims, device: Device) -> G
             organization_id=uuid4(),
         )
         await queries.note_session(tx, session_id, user_id, device.ip_address, device.user_agent)
-    if "org_id" in claims:
+        mail = await mails.queue(tx, "verify", email) if "org_id" not in claims else None
+    if mail is None:
         return grant
+    # The first sign-in of somebody who came by another way than our sign-up.
+    spawn(mails.send(desk.database.gate, desk.keycloak, desk.settings, mail))
     user = await desk.keycloak.user(user_id)
     if user is None:
         return grant
