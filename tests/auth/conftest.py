@@ -1,5 +1,6 @@
 """People with real accounts, their mail, a browser, and outside providers to sign in with."""
 
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -23,7 +24,7 @@ from kijko.workers.runtime import connect_worker
 from tests.conftest import Shared, fresh_address
 from tests.fakes.github import GitHub
 from tests.fakes.proxy import Proxy
-from tests.spine.conftest import nobody_listens, serve  # noqa: F401  # fixtures
+from tests.spine.conftest import Served, serve  # noqa: F401  # a fixture
 
 PASSWORD = "dev-only-password-1"
 
@@ -341,6 +342,58 @@ async def sweeping(stack_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     )
     await client.aclose()
     await database.database.close()
+
+
+class Fragile:
+    """An API of its own whose way to Keycloak and to Postgres can be broken."""
+
+    def __init__(self, served: Served, keycloak: Proxy, database: Proxy) -> None:
+        self.served = served
+        self.keycloak = keycloak
+        self.database = database
+        self.http = httpx.AsyncClient(
+            base_url=served.url + "/api", headers={"X-Forwarded-For": fresh_address()}, timeout=60
+        )
+
+    async def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        return await self.http.post(path, json=body)
+
+    async def signup_until(self, email: str, step: bytes) -> "asyncio.Task[httpx.Response]":
+        """Begin a sign-up, and return when it is held at the request to Keycloak that holds `step`."""
+        self.keycloak.hold(lambda chunk: step in chunk)
+        task = asyncio.create_task(self.post("/auth/signup", signup_body(email)))
+        assert await asyncio.to_thread(self.keycloak.reached.wait, 20)
+        return task
+
+    async def crash(self, *tasks: "asyncio.Task[httpx.Response]") -> None:
+        """As if the machine had gone."""
+        self.served.process.kill()
+        for task in tasks:
+            with pytest.raises(httpx.TransportError):
+                await task
+
+
+@pytest.fixture
+def fragile(
+    serve: Callable[..., Served],  # noqa: F811  # the fixture
+    proxy: Callable[[str], Proxy],
+    stack_env: dict[str, str],
+) -> Callable[..., Fragile]:
+    def make(**settings: str) -> Fragile:
+        real = stack_env["KIJKO_KEYCLOAK_URL"]
+        database_url = stack_env["KIJKO_DATABASE_API_URL"]
+        keycloak, database = proxy(real), proxy(database_url)
+        address = urlsplit(database_url)
+        served = serve(
+            KIJKO_KEYCLOAK_URL=f"http://127.0.0.1:{keycloak.port}",
+            KIJKO_KEYCLOAK_PUBLIC_URL=real,
+            KIJKO_DATABASE_API_URL=database_url.replace(f":{address.port}/", f":{database.port}/"),
+            KIJKO_HTTP_TRUSTED_PROXIES='["127.0.0.1/32"]',
+            **settings,
+        )
+        return Fragile(served, keycloak, database)
+
+    return make
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import jwt
@@ -15,6 +15,7 @@ from tests.auth.conftest import (
     PASSWORD,
     Account,
     Browser,
+    Fragile,
     Keycloak,
     Mailbox,
     Sweeping,
@@ -23,62 +24,11 @@ from tests.auth.conftest import (
     problem,
     signup_body,
 )
-from tests.conftest import Shared, fresh_address
-from tests.fakes.proxy import Proxy
+from tests.conftest import Person, Shared
 from tests.spine.conftest import Served
 
 Make = Callable[..., Any]
 Owner = psycopg.Connection[Any]
-
-
-class Fragile:
-    """An API of its own whose way to Keycloak and to Postgres can be broken."""
-
-    def __init__(self, served: Served, keycloak: Proxy, database: Proxy) -> None:
-        self.served = served
-        self.keycloak = keycloak
-        self.database = database
-        self.http = httpx.AsyncClient(
-            base_url=served.url + "/api", headers={"X-Forwarded-For": fresh_address()}, timeout=60
-        )
-
-    async def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
-        return await self.http.post(path, json=body)
-
-    async def signup_until(self, email: str, step: bytes) -> "asyncio.Task[httpx.Response]":
-        """Begin a sign-up, and return when it is held at the request to Keycloak that holds `step`."""
-        self.keycloak.hold(lambda chunk: step in chunk)
-        task = asyncio.create_task(self.post("/auth/signup", signup_body(email)))
-        assert await asyncio.to_thread(self.keycloak.reached.wait, 20)
-        return task
-
-    async def crash(self, *tasks: "asyncio.Task[httpx.Response]") -> None:
-        """As if the machine had gone."""
-        self.served.process.kill()
-        for task in tasks:
-            with pytest.raises(httpx.TransportError):
-                await task
-
-
-@pytest.fixture
-def fragile(
-    serve: Callable[..., Served], proxy: Callable[[str], Proxy], stack_env: dict[str, str]
-) -> Callable[..., Fragile]:
-    def make(**settings: str) -> Fragile:
-        real = stack_env["KIJKO_KEYCLOAK_URL"]
-        database_url = stack_env["KIJKO_DATABASE_API_URL"]
-        keycloak, database = proxy(real), proxy(database_url)
-        address = urlsplit(database_url)
-        served = serve(
-            KIJKO_KEYCLOAK_URL=f"http://127.0.0.1:{keycloak.port}",
-            KIJKO_KEYCLOAK_PUBLIC_URL=real,
-            KIJKO_DATABASE_API_URL=database_url.replace(f":{address.port}/", f":{database.port}/"),
-            KIJKO_HTTP_TRUSTED_PROXIES='["127.0.0.1/32"]',
-            **settings,
-        )
-        return Fragile(served, keycloak, database)
-
-    return make
 
 
 def outlive(owner: Owner, email: str) -> None:
@@ -356,3 +306,50 @@ async def test_the_sweep_forgets_what_had_its_time_and_nothing_else(owner: Owner
             f"select {column} from {table} where {column} = any(%s)", ([old.encode(), new.encode()],)
         ).fetchall()
         assert found == [(new.encode(),)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"KIJKO_KEYCLOAK_CLIENT_SECRET": "dev-only-wrong"},
+        {"KIJKO_KEYCLOAK_REALM": "nowhere"},
+        {"KIJKO_KEYCLOAK_PUBLIC_URL": "http://127.0.0.1:1"},
+        {"KIJKO_AUTH_AUDIENCE": "somebody"},
+    ],
+    ids=str,
+)
+async def test_a_sign_in_that_is_set_up_wrongly_is_a_503_and_a_line_in_the_log(
+    serve: Callable[..., Served], account: Make, keycloak: Keycloak, wrong: dict[str, str]
+) -> None:
+    one: Account = await account()
+    before = keycloak.sessions(one.email)
+    served = serve(**wrong)
+    async with httpx.AsyncClient(base_url=served.url) as http:
+        answer = await http.post("/api/auth/login", json={"email": one.email, "password": one.password})
+    assert problem(answer) == (503, "UNAVAILABLE")
+    assert len(served.lines(level="error")) == 1
+    assert len(keycloak.sessions(one.email) - before) <= 1
+
+
+async def test_who_is_not_in_the_realm_has_no_sessions_or_identities_there_but_has_names(
+    person: Callable[..., Person],
+) -> None:
+    one = person()
+    assert (await one.http.get("/auth/sessions")).json() == []
+    assert (await one.http.get("/auth/identities")).json() == []
+    assert (await one.http.patch("/auth/me", json={"first_name": "Eve"})).json()["first_name"] == "Eve"
+    assert (await one.http.get("/auth/me")).json()["first_name"] == "Eve"
+    body = {"current_password": "x", "new_password": "dev-only-password-2"}
+    assert problem(await one.http.post("/auth/password/change", json=body)) == (401, "INVALID_CREDENTIALS")
+    assert (await one.http.post("/auth/logout")).status_code == 204
+    assert (await one.http.get("/auth/me")).status_code == 401
+
+
+async def test_whoever_is_new_here_gets_an_organization_by_asking_who_they_are(
+    api: httpx.AsyncClient, shared: Shared
+) -> None:
+    email = fresh_email()
+    token = shared.issuer.token(uuid4(), None, email=email, name="Grace Brewster Hopper")
+    profile = (await api.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})).json()
+    assert (profile["first_name"], profile["last_name"], profile["email"]) == ("Grace", "Brewster Hopper", email)
+    assert profile["roles"] == ["owner"]

@@ -1,5 +1,6 @@
 """Signing in with Google (a second realm plays it) and GitHub (a stand-in, behind Keycloak's real provider)."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -10,7 +11,17 @@ import jwt
 import psycopg
 import pytest
 
-from tests.auth.conftest import UPSTREAM_PASSWORD, Account, Browser, Keycloak, Upstream, fresh_email, problem
+from tests.auth.conftest import (
+    UPSTREAM_PASSWORD,
+    Account,
+    Browser,
+    Fragile,
+    Keycloak,
+    Mailbox,
+    Upstream,
+    fresh_email,
+    problem,
+)
 from tests.conftest import fresh_address
 from tests.fakes.github import GitHub
 from tests.spine.conftest import Served
@@ -83,9 +94,10 @@ async def test_the_second_google_sign_in_is_the_same_person(
 
 
 async def test_github_signs_in_through_keycloaks_own_provider(
-    api: httpx.AsyncClient, github: GitHub, browser: Browser, start: str, keycloak: Keycloak
+    api: httpx.AsyncClient, github: GitHub, browser: Browser, keycloak: Keycloak, mailbox: Mailbox
 ) -> None:
     email = fresh_email()
+    start = str(api.base_url) + "/api/auth/oauth"
     github.be(int(email[:6], 16), "octo", email)
     given = await tokens(api, browser.open(f"{start}/github"), browser)
     me = carrying(api, given)
@@ -95,6 +107,7 @@ async def test_github_signs_in_through_keycloaks_own_provider(
     user = keycloak.user(email)
     assert user is not None
     assert user["emailVerified"] is False  # GitHub gives unproven addresses too, and Keycloak does not look
+    mailbox.wait(email, subject="Verify")
 
 
 async def test_who_says_no_at_github_reads_so_and_may_try_another_way(
@@ -262,3 +275,43 @@ async def test_behind_https_the_cookie_is_for_https_alone(serve: Callable[..., S
     async with httpx.AsyncClient(base_url=served.url, headers={"X-Forwarded-For": fresh_address()}) as http:
         answer = await http.get("/api/auth/oauth/github")
     assert "; Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("part", ["database", "keycloak"])
+async def test_a_sign_in_that_cannot_be_finished_ends_in_the_web_app_and_leaves_no_session(
+    upstream: Upstream, browser: Browser, start: str, fragile: Callable[..., Fragile], part: str
+) -> None:
+    email = fresh_email()
+    upstream.person(email)
+    other = fragile()  # another process, which has the browser's cookie decrypted like the one that made it
+    callback = f"{start}/callback?"
+    assert browser.open(f"{start}/google", until=callback) is None
+    target = browser.submit(until=callback, username=email, password=UPSTREAM_PASSWORD)
+    assert target is not None
+    getattr(other, part).cut()
+    answer = browser.http.get(target.replace(start, f"{other.served.url}/api/auth/oauth"))
+    said = fragment(answer.headers["location"], answer)
+    assert said["error"] == "temporarily_unavailable"
+    if part == "database":
+        for _ in range(50):
+            if not upstream.keycloak.sessions(email):
+                break
+            await asyncio.sleep(0.1)
+        assert upstream.keycloak.sessions(email) == set()
+
+
+async def test_disconnecting_the_last_two_at_once_leaves_a_way_in(
+    api: httpx.AsyncClient, upstream: Upstream, browser: Browser, start: str
+) -> None:
+    email = fresh_email()
+    upstream.person(email)
+    me = carrying(api, await tokens(api, google(browser, start, email), browser))
+    user = upstream.keycloak.user(email)
+    assert user is not None
+    github = {"identityProvider": "github", "userId": email, "userName": "octo"}
+    upstream.keycloak.ask(
+        "POST", f"/kijko/users/{user['id']}/federated-identity/github", json=github
+    ).raise_for_status()
+    answers = await asyncio.gather(*(api.delete(f"/api/auth/identities/{each}", **me) for each in ("google", "github")))
+    assert {answer.status_code for answer in answers} <= {204, 409}
+    assert len((await api.get("/api/auth/identities", **me)).json()) >= 1

@@ -1,18 +1,22 @@
 """The calls that Kijko makes: the token endpoint as its confidential client, the admin API as its service account."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
 
 from kijko.clients.keycloak.shapes import Grant, Identity, Session, User, instant
-from kijko.clients.keycloak.transport import Refused, Transport
+from kijko.clients.keycloak.transport import Refused, SignInUnavailable, Transport
 from kijko.settings import Keycloak as KeycloakSettings
 from kijko.settings import required
+
+log = logging.getLogger(__name__)
 
 # Renewed this long before it expires, so that no call leaves with a token that dies on the way.
 _MARGIN_S: Final = 15.0
@@ -34,11 +38,6 @@ class Keycloak:
         self._service_token = ""
         self._service_token_until = 0.0
         self._renewing = asyncio.Lock()
-
-    @property
-    def http(self) -> httpx.AsyncClient:
-        """The pool of connections to Keycloak, for whoever reads its keys."""
-        return self._transport.http
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -69,7 +68,13 @@ class Keycloak:
 
     async def _token(self, form: Mapping[str, str]) -> dict[str, Any]:  # any JSON: an outside system's
         client = {"client_id": self.client_id, "client_secret": self._secret}
-        answer = await self._transport.send("POST", f"{self._oidc}/token", form={**form, **client})
+        try:
+            answer = await self._transport.send("POST", f"{self._oidc}/token", form={**form, **client})
+        except Refused as refused:
+            if refused.status == 400:
+                raise
+            log.error("signing in is set up wrongly; check the realm, the client and its secret: %s", refused)
+            raise SignInUnavailable from None
         document: dict[str, Any] = answer.json()
         return document
 
@@ -148,7 +153,7 @@ class Keycloak:
 
     async def end_session(self, session_id: str) -> None:
         """End one session; one that has ended already is fine."""
-        await self._find(f"/sessions/{session_id}", method="DELETE")
+        await self._find(f"/sessions/{quote(session_id, safe='')}", method="DELETE")
 
     async def identities(self, user_id: UUID) -> list[Identity]:
         """The outside accounts that sign in to this one."""

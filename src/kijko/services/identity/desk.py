@@ -18,7 +18,7 @@ from kijko.core.crypto import Box
 from kijko.core.db.errors import DatabaseError
 from kijko.core.redis import RedisFailure
 from kijko.core.tenancy import Tenants
-from kijko.core.tokens import Claims, Tokens
+from kijko.core.tokens import Claims, InvalidToken, Tokens
 from kijko.services.identity import mails, queries, rules
 from kijko.services.identity.rules import Device
 from kijko.settings import Settings
@@ -43,9 +43,16 @@ class Desk:
 
     async def claims(self, grant: Grant) -> Claims:
         """The checked claims of an access token that the sign-in server has just given."""
-        return await self.tokens.claims(
-            grant.access_token, audience=self.settings.auth.audience, kind="Bearer", issuer=self.tokens.issuer
-        )
+        try:
+            return await self.tokens.claims(
+                grant.access_token, audience=self.settings.auth.audience, kind="Bearer", issuer=self.tokens.issuer
+            )
+        except InvalidToken:
+            log.error(
+                "the sign-in server's own tokens are not accepted here; check that KIJKO_KEYCLOAK_PUBLIC_URL, "
+                "KIJKO_AUTH_AUDIENCE and KIJKO_AUTH_ALGORITHM fit its realm, and both clocks"
+            )
+            raise SignInUnavailable from None
 
     def seal(self, grant: Grant) -> str:
         """The tokens as they may be kept."""
