@@ -19,16 +19,23 @@ def welcome(stack: Stack, seconds: float) -> str:
 
 
 def _try(url: str, email: str, password: str) -> list[str]:
-    json = "-H 'Content-Type: application/json'"
-    login = f'{{"email": "{email}", "password": "{password}"}}'
-    skill = '{"name": "Greet \'$(date +%s)\'", "promptTemplate": "Hello, {{name}}!", "model": "echo"}'
     return [
         f"The API's pages: {url}/docs    Demo login: {email} / {password}",
         "",
         "Three commands to try:",
-        f"  TOKEN=$(curl -s {url}/api/auth/login {json} -d '{login}' | {_pick('access_token')})",
-        f"  SKILL=$(curl -s {url}/api/skills {json} -H \"Authorization: Bearer $TOKEN\" -d '{skill}' | {_pick('id')})",
-        f'  curl -s "{url}/api/skills/$SKILL/execute?wait=30" {json} -H "Authorization: Bearer $TOKEN"'
+        *(f"  {command}" for command in commands(url, email, password)),
+    ]
+
+
+def commands(url: str, email: str, password: str) -> list[str]:
+    """Log in, make a skill, run it: for a shell, in this order. A second round makes a second skill."""
+    json = "-H 'Content-Type: application/json'"
+    login = f'{{"email": "{email}", "password": "{password}"}}'
+    skill = '{"name": "Greet \'$(date +%s)\'", "promptTemplate": "Hello, {{name}}!", "model": "echo"}'
+    return [
+        f"TOKEN=$(curl -s {url}/api/auth/login {json} -d '{login}' | {_pick('access_token')})",
+        f"SKILL=$(curl -s {url}/api/skills {json} -H \"Authorization: Bearer $TOKEN\" -d '{skill}' | {_pick('id')})",
+        f'curl -s "{url}/api/skills/$SKILL/execute?wait=30" {json} -H "Authorization: Bearer $TOKEN"'
         """ -d '{"input": {"name": "Ada"}}'""",
     ]
 
