@@ -191,11 +191,11 @@ create function kijko.stale_signups(address text) returns table (id uuid, email 
 as $$
   select p.id, p.email, p.user_id
   from public.pending_signups p
-  where p.lease_until < clock_timestamp() and (address is null or p.email = address)
+  where (p.condemned or p.lease_until < clock_timestamp()) and (address is null or p.email = address)
   order by p.started_at
   limit 100
 $$;
-comment on function kijko.stale_signups(text) is 'Sign-ups whose process is dead: of one address, or (null) of all.';
+comment on function kijko.stale_signups(text) is 'Sign-ups to be taken back, condemned or of a dead process: of one address, or (null) of all.';
 revoke execute on function kijko.stale_signups(text) from public, anon, authenticated;
 grant execute on function kijko.stale_signups(text) to kijko_api, service_role;
 
@@ -214,6 +214,7 @@ begin
     where mine.id = attempt
       and other.id not in (attempt, coalesce(besides, attempt))
       and other.lease_until >= clock_timestamp()
+      and not other.condemned
   ) then
     return 'busy';
   end if;

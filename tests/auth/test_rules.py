@@ -65,7 +65,7 @@ def test_a_device_that_says_nothing_says_nothing() -> None:
     [({"sid": "abc"}, "abc"), ({"sid": 7}, None), ({}, None), ({"sid": "a\x00b"}, None), ([], None), ("x", None)],
 )
 def test_a_refresh_token_says_its_session_or_nothing(payload: Any, session: str | None) -> None:
-    token = jwt.api_jws.encode(json.dumps(payload).encode(), "dev-only-secret" * 4, algorithm="HS512")
+    token = jwt.api_jws.encode(json.dumps(payload).encode(), "dev-only-secret" * 5, algorithm="HS512")
     assert named_session(token) == session
 
 

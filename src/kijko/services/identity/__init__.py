@@ -11,10 +11,11 @@ from kijko.services.identity.login import login, refresh
 from kijko.services.identity.oauth import PENDING_S, begin, cookie_name, finish, redeem
 from kijko.services.identity.passwords import change, forgot
 from kijko.services.identity.profiles import disconnect, identities, me, resend_verification, update
+from kijko.services.identity.resets import watch_resets
 from kijko.services.identity.rules import Device
 from kijko.services.identity.sessions import end_one, end_others, ended_elsewhere, list_sessions, logout
 from kijko.services.identity.signup import signup
-from kijko.services.identity.sweep import repair, watch_resets
+from kijko.services.identity.sweep import repair
 
 __all__ = [
     "PENDING_S",

@@ -15,11 +15,11 @@ from redis.exceptions import LockError
 
 from kijko.clients.keycloak import Grant, Keycloak, Refused, SignInUnavailable
 from kijko.core.crypto import Box
-from kijko.core.db.errors import DatabaseError
 from kijko.core.redis import RedisFailure
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Claims, InvalidToken, Tokens
 from kijko.services.identity import mails, queries, rules
+from kijko.services.identity.attempts import attempt
 from kijko.services.identity.rules import Device
 from kijko.settings import Settings
 
@@ -121,7 +121,11 @@ async def _settle(desk: Desk, grant: Grant, claims: Claims, device: Device) -> G
     user = await desk.keycloak.user(user_id)
     if user is None:
         return grant
-    await desk.keycloak.set_organization(user, organization_id)
+    try:
+        await desk.keycloak.set_organization(user, organization_id)
+    except Refused as refused:
+        log.warning("a token goes without its organization, which the database knows: %s", refused)
+        return grant
     return await desk.keycloak.refresh(grant.refresh_token)
 
 
@@ -141,8 +145,6 @@ def spawn(work: Coroutine[Any, Any, None]) -> None:
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:
     try:
-        await work
-    except (SignInUnavailable, Refused, DatabaseError) as error:
-        log.warning("left to the sweep: %s", error)
+        await attempt("work after an answer", work)
     except Exception:
         log.exception("work after an answer failed")

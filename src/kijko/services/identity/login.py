@@ -10,6 +10,7 @@ import orjson
 
 from kijko.clients.keycloak import Grant, Refused, SignInUnavailable
 from kijko.core.crypto import Unreadable
+from kijko.core.db.errors import Raised
 from kijko.services.identity import queries, refusals, rules
 from kijko.services.identity.desk import Desk, settle
 from kijko.services.identity.errors import InvalidCredentials, InvalidRefreshToken
@@ -18,6 +19,7 @@ from kijko.services.identity.rules import Device
 # Longer than a call to the sign-in server may take; then the process that holds the claim is taken for dead.
 _LEASE_MARGIN_S: Final = 5
 _POLL_S: Final = 0.04
+_CONDEMNED: Final = "KJ401"
 
 
 async def login(desk: Desk, email: str, password: str, device: Device) -> Grant:
@@ -26,7 +28,13 @@ async def login(desk: Desk, email: str, password: str, device: Device) -> Grant:
     Raises:
         InvalidCredentials: whatever the cause. SignInUnavailable, DatabaseError: a part does not answer.
     """
-    return await settle(desk, await check_password(desk, rules.folded(email), password), device)
+    grant = await check_password(desk, rules.folded(email), password)
+    try:
+        return await settle(desk, grant, device)
+    except Raised as raised:
+        if raised.sqlstate != _CONDEMNED:
+            raise
+        raise InvalidCredentials from None  # what a failed sign-up left is as good as gone
 
 
 async def check_password(desk: Desk, username: str, password: str) -> Grant:

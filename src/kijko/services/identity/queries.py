@@ -296,7 +296,14 @@ _DUE_MAILS = Query(
     """
     update pending_mails
     set attempts = attempts + 1, due_at = now() + least(attempts + 1, 10) * interval '1 minute'
-    where due_at < now() and expires_at > now()
+    where id in (
+      select id
+      from pending_mails
+      where due_at < now() and expires_at > now()
+      order by due_at
+      limit 20
+      for update skip locked
+    )
     returning id, kind, email
     """,
 )
@@ -328,7 +335,7 @@ async def pending_logouts(tx: SystemTx) -> list[PendingLogout]:
 
 
 async def due_mails(tx: SystemTx) -> list[Mail]:
-    """Mails to be tried now; each is put off, in case this try fails as well."""
+    """Mails to be tried now, at most 20; each is put off, in case this try fails as well."""
     return await tx.all(_DUE_MAILS)
 
 

@@ -17,7 +17,8 @@ from kijko.core.errors import Invalid
 from kijko.models.auth import SignupRequest
 from kijko.services.identity import mails, queries, refusals, rules, sweep
 from kijko.services.identity.desk import Desk, spawn
-from kijko.services.identity.errors import EmailExists, WeakPassword
+from kijko.services.identity.errors import EmailExists, InvalidCredentials, WeakPassword
+from kijko.services.identity.login import check_password
 from kijko.services.identity.rules import Device
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ async def _create_once(desk: Desk, attempt: _Attempt) -> UUID:
 
 async def _complete(desk: Desk, attempt: _Attempt, user_id: UUID) -> tuple[Grant, queries.Mail]:
     new, device = attempt.new, attempt.device
-    grant = await desk.keycloak.grant_by_password(new.email, new.password)
+    grant = await _first_session(desk, new)
     claims = await desk.claims(grant)
     async with desk.database.gate() as tx:
         await queries.register(
@@ -118,12 +119,20 @@ async def _complete(desk: Desk, attempt: _Attempt, user_id: UUID) -> tuple[Grant
     return grant, mail
 
 
+async def _first_session(desk: Desk, new: SignupRequest) -> Grant:
+    try:
+        return await check_password(desk, new.email, new.password)
+    except InvalidCredentials:  # its guard against guessing: somebody tries this address at the same moment
+        raise SignInUnavailable from None
+
+
 async def _undo(desk: Desk, attempt: UUID, user_id: UUID, cause: BaseException) -> None:
     """Take the account back, unless it may be somebody's by now. What fails here is left to the sweep."""
     if isinstance(cause, CommitUnknown):
         return
+    committed = isinstance(cause, asyncio.CancelledError)  # perhaps: the task was stopped, and a commit is not
     try:
-        if await _may_delete(desk, attempt, user_id):
+        if await _may_delete(desk, attempt, user_id, unknown=committed):
             await desk.keycloak.delete_user(user_id)
             async with desk.database.gate() as tx:
                 await queries.finish_signup(tx, attempt)
@@ -131,9 +140,9 @@ async def _undo(desk: Desk, attempt: UUID, user_id: UUID, cause: BaseException) 
         log.warning("a failed sign-up was left to the sweep: %s", error)
 
 
-async def _may_delete(desk: Desk, attempt: UUID, user_id: UUID) -> bool:
+async def _may_delete(desk: Desk, attempt: UUID, user_id: UUID, *, unknown: bool) -> bool:
     try:
         async with desk.database.gate() as tx:
             return await queries.condemn_signup(tx, attempt, user_id) == "condemned"
     except DatabaseError:
-        return True  # nothing was committed, and without a database nobody else can have registered it
+        return not unknown  # nothing was committed, and without a database nobody else can have registered it
