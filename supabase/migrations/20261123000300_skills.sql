@@ -74,6 +74,7 @@ create table public.executions (
   citations jsonb,
   request_id text,
   attempts integer not null default 0,
+  model_ran boolean not null default false,
   available_at timestamptz not null default now(),
   lease_owner uuid,
   lease_expires_at timestamptz,

@@ -1,6 +1,7 @@
 """Running a skill through the API, the queue and the worker."""
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from kijko.models.executions import ExecuteSkillResponse, SkillExecution
-from tests.conftest import Person
+from tests.conftest import Person, Shared
 from tests.skills.test_http import make_skill
 
 PersonFactory = Callable[..., Person]
@@ -180,6 +181,41 @@ async def test_a_run_whose_model_never_ran_is_given_back_and_a_failed_one_is_not
         (one.organization_id,),
     ).fetchone()
     assert row == (1,)
+
+
+async def test_a_run_that_a_model_worked_for_once_is_not_given_back_however_it_ends(
+    person: PersonFactory, owner: psycopg.Connection
+) -> None:
+    one = person()
+    skill = await make_skill(one, model="claude-sonnet-5")
+    accepted = await execute(one, skill, wait=0, input={"text": f"[hang once] [401] {uuid.uuid4()}"})
+    full = await ended(one, accepted["executionId"])
+    assert (full["status"], full["errorCode"], full["attempts"]) == ("failed", "PROVIDER_AUTH", 2)
+    row = owner.execute("select sum(quantity) from usage_ledger where subject_id = %s", (full["id"],)).fetchone()
+    assert row == (1,)
+
+
+async def test_a_prompt_that_no_model_takes_ends_as_too_long(person: PersonFactory) -> None:
+    one = person()
+    skill = await make_skill(one, promptTemplate="{{text}}" * 1000)
+    done = await execute(one, skill, input={"text": "x" * 5000})
+    full = await ended(one, done["executionId"])
+    assert (full["status"], full["errorCode"]) == ("failed", "CONTEXT_TOO_LONG")
+    assert full["errorMessage"].startswith("The prompt would have 5,000,000 characters")
+
+
+async def test_the_workers_log_is_json_and_names_the_request_and_the_error(
+    person: PersonFactory, shared: Shared
+) -> None:
+    one = person()
+    skill = await make_skill(one)
+    answer = await one.http.post(
+        f"/skills/{skill['id']}/execute", params={"wait": 30}, json={"input": {"text": "fail: on purpose"}}
+    )
+    log = (shared.home / "logs" / "worker.log").read_text().splitlines()
+    (line,) = [json.loads(each) for each in log if answer.json()["executionId"] in each]
+    assert (line["event"], line["status"], line["error_code"]) == ("execution.ended", "failed", "INTERNAL")
+    assert line["request_id"] == answer.headers["X-Request-ID"]
 
 
 async def test_a_provider_that_recovers_is_tried_again_and_costs_once(

@@ -84,3 +84,9 @@ def test_a_providers_retry_after_is_heeded_within_reason() -> None:
 
 def test_what_postgres_cannot_hold_is_replaced() -> None:
     assert rules.storable("a\x00b\ud800c") == "a\ufffdb?c"
+
+
+def test_a_prompt_that_no_model_takes_is_measured_before_it_is_made() -> None:
+    with pytest.raises(rules.PromptTooLong, match="40,000,000,000 characters"):
+        rules.render("{{a}}" * 40_000, {"a": "x" * 1_000_000})
+    assert len(rules.render("{{a}}" * 4, {"a": "x" * 1_000_000})) == 4_000_000

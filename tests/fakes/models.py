@@ -1,6 +1,7 @@
 """Anthropic, OpenAI and Google in their wire formats. What a prompt says in brackets decides the answer:
 
-`[429]`, `[529]`, `[401]`, `[refuse]`, `[hang]`; `[429 once]` fails the first request with that prompt only.
+`[429]`, `[529]`, `[401]`, `[refuse]`, `[hang]`; `[429 once]` and `[hang once]` fail the
+first request with that prompt only.
 """
 
 import json
@@ -104,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _failure(self, prompt: str) -> int:
-        if "[hang]" in prompt:
+        if "[hang]" in prompt or ("[hang once]" in prompt and self._first(prompt)):
             time.sleep(20)
         found = _STATUS.search(prompt)
         if found is None:
@@ -112,6 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
         with self.lock:
             self.seen[prompt] = self.seen.get(prompt, 0) + 1
             return int(found[1]) if found[2] is None or self.seen[prompt] == 1 else 0
+
+    def _first(self, prompt: str) -> bool:
+        with self.lock:
+            key = "hang " + prompt
+            self.seen[key] = self.seen.get(key, 0) + 1
+            return self.seen[key] == 1
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()

@@ -51,7 +51,7 @@ def test_an_operator_puts_a_persons_organization_on_a_plan(stack_env, shared, pe
     assert (told.returncode, "on the plan enterprise" in told.stdout) == (0, True)
     query = "select plan_id from public.plan_grants where organization_id = %s and revoked_at is null"
     assert owner.execute(query, (somebody.organization_id,)).fetchall() == [("enterprise",)]
-    assert "no plan gold" in kijko(shared.home, "plan", somebody.email, "gold").stderr
+    assert "no plan 'gold'" in kijko(shared.home, "plan", somebody.email, "gold").stderr
     assert "Check the address" in kijko(shared.home, "plan", "nobody@people.test", "pro").stderr
 
 

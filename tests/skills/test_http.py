@@ -10,6 +10,7 @@ from kijko.models.skills import Skill, SkillPage
 from tests.conftest import Person
 
 PersonFactory = Callable[..., Person]
+BODY: dict[str, object] = {"name": "ok", "promptTemplate": "x"}
 
 
 async def make_skill(one: Person, **fields: object) -> dict[str, object]:
@@ -77,6 +78,11 @@ async def test_names_are_unique_per_owner_ignoring_case(person: PersonFactory) -
     await make_skill(other, name="same name")
 
 
+async def test_a_name_is_trimmed_before_it_is_measured(person: PersonFactory) -> None:
+    made = await make_skill(person(), name=" " + "n" * 100 + " ")
+    assert made["name"] == "n" * 100
+
+
 async def test_an_unknown_model_is_refused_at_save(person: PersonFactory) -> None:
     answer = await person().http.post("/skills", json={"name": "S1", "promptTemplate": "x", "model": "gpt-none"})
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, "UNKNOWN_MODEL", "model")
@@ -87,6 +93,13 @@ async def test_an_unknown_model_is_refused_at_save(person: PersonFactory) -> Non
     [
         ({"promptTemplate": "x"}, "name"),
         ({"name": "x", "promptTemplate": "x"}, "name"),
+        (BODY | {"name": " a "}, "name"),
+        (BODY | {"name": "\u3000\u3000x"}, "name"),
+        (BODY | {"isActive": "yes"}, "isActive"),
+        (BODY | {"parameters": {"max_tokens": "5"}}, "parameters.max_tokens"),
+        (BODY | {"inputSchema": [{"name": "a", "type": "string", "default": 5}]}, "inputSchema[0]"),
+        (BODY | {"inputSchema": [{"name": "a", "type": "string"}, {"name": "a", "type": "string"}]}, "inputSchema"),
+        ({"name": "ok", "prompt_template": "x"}, "promptTemplate"),
         ({"name": "ok", "promptTemplate": ""}, "promptTemplate"),
         ({"name": "ok", "promptTemplate": "a\u0000b"}, "promptTemplate"),
         ({"name": "ok", "promptTemplate": "x", "category": "none"}, "category"),

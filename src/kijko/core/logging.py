@@ -25,6 +25,7 @@ Fields = dict[str, Any]  # Any: whatever is worth logging
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The id of the request or job at work here; every line carries it."""
 
+_HIDDEN: Final = "[hidden]"
 _SECRET_NAME = re.compile(r"token|secret|passw|authorization|cookie|api_?key|encryption_key|verifier", re.IGNORECASE)
 _SECRET_TEXT: Final = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 [hidden]"),
@@ -73,8 +74,8 @@ class _Output:
         self.sink = sink
 
     def write(self, fields: Fields, *, scrub: bool) -> None:
-        text = _as_json(fields) if self.as_json else _as_text(fields)
-        self.sink.write((scrubbed(text.decode()).encode() if scrub else text) + b"\n")
+        clean = {name: _scrubbed(value) for name, value in fields.items()} if scrub else fields
+        self.sink.write((_as_json(clean) if self.as_json else _as_text(clean)) + b"\n")
 
 
 _output = _Output(as_json=True, sink=_Sink(sys.stdout.buffer))
@@ -126,6 +127,25 @@ def scrubbed(text: str) -> str:
     return text
 
 
+def _scrubbed(value: object) -> object:
+    """A field's value without secrets in its texts, before it is written as JSON."""
+    match value:
+        case str():
+            return scrubbed(value)
+        case dict():
+            return {name: _masked(str(name), item) for name, item in value.items()}
+        case list() | tuple():
+            return [_scrubbed(item) for item in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return scrubbed(str(value))
+
+
+def _masked(name: str, value: object) -> object:
+    return _HIDDEN if _SECRET_NAME.search(name) else _scrubbed(value)
+
+
 class _Handler(logging.Handler):
     """The standard library's records, in our form."""
 
@@ -142,7 +162,7 @@ def _write(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _log(fields: Fields) -> None:
-    masked = {name: "[hidden]" if _SECRET_NAME.search(name) else value for name, value in fields.items()}
+    masked = {name: _HIDDEN if _SECRET_NAME.search(name) else value for name, value in fields.items()}
     current = request_id.get()
     if current:
         masked.setdefault("request_id", current)

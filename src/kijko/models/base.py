@@ -17,7 +17,8 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-def _no_nul(value: str) -> str:
+def no_nul(value: str) -> str:
+    """The text, unless it holds a NUL, which Postgres cannot keep."""
     if "\x00" in value:
         raise ValueError("must not contain a NUL character")
     return value
@@ -26,7 +27,7 @@ def _no_nul(value: str) -> str:
 def _no_nul_anywhere(value: Any) -> Any:  # any JSON
     match value:
         case str():
-            return _no_nul(value)
+            return no_nul(value)
         case dict():
             for key, item in value.items():
                 _no_nul_anywhere(key)
@@ -45,7 +46,7 @@ Timestamp = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used
 Amount = Annotated[Decimal, PlainSerializer(_number, return_type=float, when_used="json")]
 """Exact inside, a JSON number outside."""
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(no_nul)]
 """A string that Postgres can keep."""
 
 JsonValue = Annotated[Any, BeforeValidator(_no_nul_anywhere)]
@@ -61,7 +62,7 @@ class Wire(BaseModel):
 class Request(Wire):
     """A shape of the contract that comes in. Unknown names are ignored, so that an older API takes newer apps."""
 
-    model_config = ConfigDict(str_strip_whitespace=False)
+    model_config = ConfigDict(populate_by_name=False)
 
 
 class Page(Wire):

@@ -1,16 +1,54 @@
 """Skills on the wire."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from kijko.models.base import JsonValue, Page, Request, Text, Timestamp, Wire
+from kijko.models.base import JsonValue, Page, Request, Text, Timestamp, Wire, no_nul
 from kijko.models.enums import SkillCategory, SkillOutputFormat
 
-SkillName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=2, max_length=100)]
+SkillName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(no_nul)
+]
 PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=200_000)]
+Description = Annotated[Text, StringConstraints(max_length=2000)]
+StopSequence = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 FieldName = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
+
+
+INPUT_TYPES: Mapping[str, str] = {
+    "string": "a text",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+"""The types of a skill's inputs, in words."""
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {  # a value is any JSON
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+def fits(kind: str, value: Any) -> bool:  # any JSON
+    """Whether a value is of an input's type."""
+    return _FITS[kind](value)
 
 
 class SkillParameters(BaseModel):
@@ -18,11 +56,11 @@ class SkillParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
-    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
-    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
-    top_k: Annotated[int | None, Field(ge=1, le=1000)] = None
-    stop_sequences: Annotated[list[Text] | None, Field(max_length=8)] = None
+    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000, strict=True)] = None
+    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] = None
+    top_k: Annotated[int | None, Field(ge=1, le=1000, strict=True)] = None
+    stop_sequences: Annotated[list[StopSequence] | None, Field(max_length=8)] = None
 
 
 class InputSchemaField(Wire):
@@ -30,17 +68,23 @@ class InputSchemaField(Wire):
 
     name: FieldName
     type: Literal["string", "number", "boolean", "array", "object"]
-    description: Text | None = None
-    required: bool | None = None
+    description: Description | None = None
+    required: StrictBool | None = None
     default: JsonValue | None = None
+
+    @model_validator(mode="after")
+    def _default_of_its_type(self) -> Self:
+        if self.default is not None and not fits(self.type, self.default):
+            raise ValueError(f"the default of {self.name} must be {INPUT_TYPES[self.type]}")
+        return self
 
 
 class SkillContext(Wire):
     """Binds {{context}} in the prompt to the best chunks of an ingested project."""
 
     project_id: UUID | None = None
-    query: Text | None = None
-    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    query: Annotated[Text, StringConstraints(max_length=20_000)] | None = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000, strict=True)] = None
 
 
 class CreateSkillRequest(Request):
@@ -64,7 +108,7 @@ class CreateSkillRequest(Request):
 
     name: SkillName
     prompt_template: PromptTemplate
-    description: Annotated[Text, StringConstraints(max_length=2000)] | None = None
+    description: Description | None = None
     category: SkillCategory = SkillCategory.CUSTOM
     model: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
     parameters: Annotated[SkillParameters, BeforeValidator(lambda given: {} if given is None else given)] = Field(
@@ -73,15 +117,16 @@ class CreateSkillRequest(Request):
     input_schema: Annotated[list[InputSchemaField], Field(max_length=100)] | None = None
     output_format: SkillOutputFormat = SkillOutputFormat.MARKDOWN
     context: SkillContext | None = None
-    is_active: bool = True
+    is_active: StrictBool = True
 
-    @model_validator(mode="after")
-    def _distinct_inputs(self) -> Self:
-        names = [entry.name for entry in self.input_schema or ()]
+    @field_validator("input_schema")
+    @classmethod
+    def _distinct_inputs(cls, given: list[InputSchemaField] | None) -> list[InputSchemaField] | None:
+        names = [entry.name for entry in given or ()]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(f"inputSchema names {', '.join(doubled)} more than once")
-        return self
+            raise ValueError(f"names {', '.join(doubled)} more than once")
+        return given
 
 
 class Skill(Wire):

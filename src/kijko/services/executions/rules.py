@@ -2,12 +2,13 @@
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from kijko.models.enums import ExecutionErrorCode
+from kijko.models.skills import INPUT_TYPES, fits
 from kijko.services.executions.errors import InvalidInput
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
@@ -21,14 +22,12 @@ _RETRIED = frozenset(
         ExecutionErrorCode.WORKER_LOST,
     }
 )
-_FITS: Mapping[str, Callable[[Any], bool]] = {  # a value is any JSON
-    "string": lambda value: isinstance(value, str),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "boolean": lambda value: isinstance(value, bool),
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
-}
-_A = {"string": "a text", "number": "a number", "boolean": "true or false", "array": "a list", "object": "an object"}
+# Four million characters are about a million tokens: no model takes more.
+_LONGEST_PROMPT = 4_000_000
+
+
+class PromptTooLong(ValueError):
+    """No model takes a prompt of this length; the text says how long it would be."""
 
 
 def placeholders(template: str) -> list[str]:
@@ -54,8 +53,8 @@ def bind_input(template: str, schema: Sequence[Mapping[str, Any]] | None, given:
             bound.pop(name, None)
             if entry.get("required"):
                 problems.append((name, "is required"))
-        elif not _FITS[entry["type"]](bound[name]):
-            problems.append((name, f"must be {_A[entry['type']]}"))
+        elif not fits(entry["type"], bound[name]):
+            problems.append((name, f"must be {INPUT_TYPES[entry['type']]}"))
     problems += [
         (name, "is used in the prompt but not given")
         for name in placeholders(template)
@@ -72,17 +71,23 @@ def render(template: str, values: Mapping[str, Any], *, context: str = "") -> st
     """The prompt: each {{name}} becomes its value, in one pass, so that {{x}} inside a value stays text.
 
     Texts go in as they are, anything else as compact JSON, what is absent as nothing.
+
+    Raises:
+        PromptTooLong: the prompt would have more than 4,000,000 characters; it is measured before it is made.
     """
+    texts = {name: _value(name, values, context) for name in placeholders(template)}
+    length = len(template) + sum(len(texts[match[1]]) - len(match[0]) for match in _PLACEHOLDER.finditer(template))
+    if length > _LONGEST_PROMPT:
+        raise PromptTooLong(f"The prompt would have {length:,} characters; {_LONGEST_PROMPT:,} are the most.")
+    return _PLACEHOLDER.sub(lambda match: texts[match[1]], template)
 
-    def value_of(match: re.Match[str]) -> str:
-        name = match[1]
-        if name in values:
-            return _text(values[name])
-        if name == "payload":
-            return orjson.dumps(values).decode()
-        return context if name == "context" else ""
 
-    return _PLACEHOLDER.sub(value_of, template)
+def _value(name: str, values: Mapping[str, Any], context: str) -> str:
+    if name in values:
+        return _text(values[name])
+    if name == "payload":
+        return orjson.dumps(values).decode()
+    return context if name == "context" else ""
 
 
 def _text(value: Any) -> str:  # any JSON

@@ -22,6 +22,7 @@ class Again:
     id: UUID
     attempts: int
     delay_s: float
+    ran: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,17 @@ class Ended:
 
 async def run(models: llm.Models, claimed: Claimed, *, max_attempts: int, timeout_s: float) -> Ended | Again:
     """Runs one claimed execution to its end or to its next attempt. Whatever goes wrong becomes an ending."""
-    began = time.perf_counter()
-    prompt = rules.render(claimed.prompt_template, claimed.input)
-    call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
+    began, prompt = time.perf_counter(), ""
     try:
+        prompt = rules.render(claimed.prompt_template, claimed.input)
+        call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
         async with asyncio.timeout(timeout_s):
             answer = await models.run(call)
     except TimeoutError:
         late = f"The run took longer than the {timeout_s:g} s allowed. Ask for less."
         failure = llm.ModelFailure(ExecutionErrorCode.TIMEOUT, late, ran=True)
+    except rules.PromptTooLong as error:
+        failure = llm.ModelFailure(ExecutionErrorCode.CONTEXT_TOO_LONG, str(error), ran=False)
     except llm.ModelFailure as error:
         failure = error
     except Exception:
@@ -54,8 +57,8 @@ async def run(models: llm.Models, claimed: Claimed, *, max_attempts: int, timeou
         return Ended(_completed(claimed, prompt, answer, _ms(began)), ran=True)
     delay = rules.retry_delay_s(failure.code, claimed.attempts, most=max_attempts, asked_s=failure.retry_after_s)
     if delay is not None:
-        return Again(claimed.id, claimed.attempts, delay)
-    return Ended(_failed(claimed, prompt, failure, _ms(began)), ran=failure.ran)
+        return Again(claimed.id, claimed.attempts, delay, failure.ran)
+    return Ended(_failed(claimed, prompt, failure, _ms(began)), ran=claimed.model_ran or failure.ran)
 
 
 def _ms(began: float) -> int:
@@ -79,6 +82,7 @@ def _completed(claimed: Claimed, prompt: str, answer: llm.ModelAnswer, duration_
         duration_ms=duration_ms,
         error_code=None,
         error_message=None,
+        request_id=claimed.request_id,
     )
 
 
@@ -99,4 +103,5 @@ def _failed(claimed: Claimed, prompt: str, failure: llm.ModelFailure, duration_m
         duration_ms=duration_ms,
         error_code=failure.code,
         error_message=rules.storable(failure.detail),
+        request_id=claimed.request_id,
     )

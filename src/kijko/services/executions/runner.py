@@ -142,7 +142,7 @@ class Runner:
                 await queries.give_back(tx, given_back)
             for one in batch:
                 if isinstance(one, Again):
-                    await queries.try_again(tx, self.id, one.id, one.attempts, delay_s=one.delay_s)
+                    await queries.try_again(tx, self.id, one.id, one.attempts, delay_s=one.delay_s, ran=one.ran)
         for one in endings:
             _log.info(
                 "execution.ended",
@@ -151,6 +151,7 @@ class Runner:
                 error_code=one.ending.error_code,
                 duration_ms=one.ending.duration_ms,
                 attempts=one.ending.attempts,
+                request_id=one.ending.request_id,
             )
         return ended
 

@@ -21,6 +21,8 @@ class Claimed:
     parameters: dict[str, Any]  # SkillParameters as JSON
     attempts: int
     request_id: str | None
+    model_ran: bool
+    """Whether a model worked for an earlier attempt: then the quota is not given back, however this one ends."""
 
 
 _CLAIM = Query(
@@ -46,7 +48,8 @@ _CLAIM = Query(
       and v.organization_id = e.organization_id
       and v.skill_id = e.skill_id
       and v.version = e.skill_version
-    returning e.id, e.input, e.model, v.prompt_template, v.parameters, e.attempts, e.request_id
+    returning e.id, e.input, e.model, v.prompt_template, v.parameters, e.attempts, e.request_id,
+      e.model_ran
     """,
 )
 
@@ -75,6 +78,7 @@ class Ending:
     duration_ms: int
     error_code: str | None
     error_message: str | None
+    request_id: str | None
 
 
 # The lease is the fence: a row that is no longer this worker's, in this attempt, takes no result.
@@ -178,15 +182,18 @@ _RETRY = Statement(
       status = 'pending',
       lease_owner = null,
       lease_expires_at = null,
-      available_at = clock_timestamp() + make_interval(secs => $4::double precision)
+      available_at = clock_timestamp() + make_interval(secs => $4::double precision),
+      model_ran = e.model_ran or $5::boolean
     where e.id = $2::uuid and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = $3::integer
     """
 )
 
 
-async def try_again(tx: SystemTx, worker: UUID, execution_id: UUID, attempts: int, *, delay_s: float) -> None:
-    """Puts a run back into the queue for a later attempt."""
-    await tx.run(_RETRY, worker, execution_id, attempts, delay_s)
+async def try_again(
+    tx: SystemTx, worker: UUID, execution_id: UUID, attempts: int, *, delay_s: float, ran: bool
+) -> None:
+    """Puts a run back into the queue for a later attempt; `ran` says whether a model worked for this one."""
+    await tx.run(_RETRY, worker, execution_id, attempts, delay_s, ran)
 
 
 # A worker that is asked to stop gives its runs back as if it had never claimed them.

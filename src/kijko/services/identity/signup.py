@@ -64,7 +64,7 @@ async def signup(desk: Desk, asked: SignupRequest, device: Device) -> Grant:
 
 
 def _checked(asked: SignupRequest) -> SignupRequest:
-    if not asked.password:
+    if not asked.password.strip():
         raise WeakPassword(field="password")
     return SignupRequest(
         email=rules.email(asked.email),
