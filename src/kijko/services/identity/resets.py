@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kijko.clients.keycloak import Keycloak, Session
 from kijko.core.tenancy import Tenants
-from kijko.services.identity import queries, rules
+from kijko.services.identity import queries, rules, sweep_queries
 from kijko.services.identity.attempts import attempt
 from kijko.settings import Settings
 
@@ -20,7 +20,7 @@ async def watch_resets(database: Tenants, keycloak: Keycloak, settings: Settings
 
 async def _end_after_resets(database: Tenants, keycloak: Keycloak, settings: Settings) -> None:
     async with database.system("see whether links to new passwords were used") as tx:
-        due = await queries.due_resets(tx)
+        due = await sweep_queries.due_resets(tx)
     for each in due:
         since = await keycloak.password_since(each.user_id)
         if since is not None and since != each.password_since:
@@ -32,12 +32,12 @@ async def _end_before(
 ) -> None:
     sessions = await keycloak.sessions(user_id)
     async with database.system("end the sessions from before a new password") as tx:
-        begun = await queries.session_starts(tx, user_id)
+        begun = await sweep_queries.session_starts(tx, user_id)
         older = [each.id for each in sessions if _is_older(each, begun.get(each.id), instant)]
         for session_id in older:
             await queries.sign_out(tx, session_id, user_id, rules.remember_s(settings.auth))
         await queries.end_sessions_before(tx, user_id, instant.replace(microsecond=0), None)
-        await queries.drop_reset(tx, user_id)
+        await sweep_queries.drop_reset(tx, user_id)
     for session_id in older:
         await keycloak.end_session(session_id)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kijko.clients.keycloak import Keycloak
 from kijko.core.tenancy import Tenants
-from kijko.services.identity import mails, queries
+from kijko.services.identity import mails, queries, sweep_queries
 from kijko.services.identity.attempts import attempt
 from kijko.services.identity.queries import Gate, StaleSignup
 from kijko.settings import Settings
@@ -44,7 +44,7 @@ async def _take_back_all(door: Door, keycloak: Keycloak) -> None:
 
 async def _end_sessions(database: Tenants, keycloak: Keycloak) -> None:
     async with database.system("end at the sign-in server what ended here") as tx:
-        pending = await queries.pending_logouts(tx)
+        pending = await sweep_queries.pending_logouts(tx)
     for each in pending:
         await attempt("a logout", _end_session(database, keycloak, each.session_id))
 
@@ -57,14 +57,14 @@ async def _end_session(database: Tenants, keycloak: Keycloak, session_id: str) -
 
 async def _send_mails(database: Tenants, door: Door, keycloak: Keycloak, settings: Settings) -> None:
     async with database.system("send the mails of sign-in that are due") as tx:
-        due = await queries.due_mails(tx)
+        due = await sweep_queries.due_mails(tx)
     for mail in due:
         await attempt("a mail", mails.send(door, keycloak, settings, mail))
 
 
 async def _forget(database: Tenants) -> None:
     async with database.system("forget sign-in's rows that had their time") as tx:
-        await queries.forget_old(tx)
+        await sweep_queries.forget_old(tx)
 
 
 async def clear_signups(database: Tenants, keycloak: Keycloak, email: str, *, asking: UUID) -> bool:
