@@ -1,5 +1,6 @@
 """Finds the client of a model's provider, made when it is first needed."""
 
+import asyncio
 import importlib
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ class Models:
     def __init__(self, settings: ModelSettings) -> None:
         self._settings = settings
         self._clients: dict[str, Provider] = {LOCAL: Echo()}
+        self._making = asyncio.Lock()
 
     async def run(self, call: ModelCall) -> ModelAnswer:
         """Runs a call at its model's provider.
@@ -26,14 +28,24 @@ class Models:
         Raises:
             ModelFailure: as the provider's client, and where there is no such model or no key.
         """
-        name = provider_of(call.model)
+        return await (await self.prepare(call.model)).run(call)
+
+    async def prepare(self, model: str) -> Provider:
+        """The client of a model's provider, made when it is first needed, away from the event loop.
+
+        Raises:
+            ModelFailure: there is no such model, or no key for it.
+        """
+        name = provider_of(model)
         if name is None:
             raise ModelFailure(
-                ExecutionErrorCode.INTERNAL, f"No model is called {call.model!r} any more. Choose another.", ran=False
+                ExecutionErrorCode.INTERNAL, f"No model is called {model!r} any more. Choose another.", ran=False
             )
         if name not in self._clients:
-            self._clients[name] = self._make(name)
-        return await self._clients[name].run(call)
+            async with self._making:
+                if name not in self._clients:
+                    self._clients[name] = await asyncio.to_thread(self._make, name)
+        return self._clients[name]
 
     async def close(self) -> None:
         """Closes every client."""

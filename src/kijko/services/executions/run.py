@@ -39,8 +39,9 @@ async def run(models: llm.Models, claimed: Claimed, *, max_attempts: int, timeou
     try:
         prompt = rules.render(claimed.prompt_template, claimed.input)
         call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
+        provider = await models.prepare(call.model)  # its first time takes seconds, which are not the call's
         async with asyncio.timeout(timeout_s):
-            answer = await models.run(call)
+            answer = await provider.run(call)
     except TimeoutError:
         late = f"The run took longer than the {timeout_s:g} s allowed. Ask for less."
         failure = llm.ModelFailure(ExecutionErrorCode.TIMEOUT, late, ran=True)
