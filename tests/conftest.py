@@ -49,13 +49,21 @@ def pytest_configure(config: pytest.Config) -> None:
 _SERVERS = pytest.StashKey[tuple[Path, list[Any]]]()
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    # Innermost, so that what the stack's processes measured is written before coverage is added up.
+    result = yield
+    if _SERVERS in session.config.stash:
+        pid_file = session.config.stash[_SERVERS][0] / "up.pid"
+        if pid_file.exists():
+            stop_stack(int(pid_file.read_text()))
+    return result
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _SERVERS not in config.stash:
         return
     shared, servers = config.stash[_SERVERS]
-    pid_file = shared / "up.pid"
-    if pid_file.exists():
-        stop_stack(int(pid_file.read_text()))
     for server in servers:
         server.shutdown()
     if os.environ.get("KIJKO_TESTS_KEEP"):
@@ -114,6 +122,8 @@ def _environment(shared: Shared) -> dict[str, str]:
         "KIJKO_MODELS_GOOGLE_BASE_URL": shared.models_url,
         "KIJKO_MODELS_GOOGLE_API_KEY": "dev-only-google",
         "KIJKO_MODELS_TIMEOUT_S": "5",
+        # Keycloak hashes every password: cheaply here, since nothing in the tests is worth guessing.
+        "KIJKO_HASH_ALGORITHM": "pbkdf2-sha512) and hashIterations(1000",
     }
 
 

@@ -210,10 +210,10 @@ async def test_a_mail_that_a_crash_cut_off_is_sent_by_the_sweep(
     assert await asyncio.to_thread(one.keycloak.reached.wait, 20)
     await one.crash()
     await sweeping.repair()
-    assert [mail for mail in mailbox.to(person.email) if "Update" in mail["subject"]] == []
+    assert [mail for mail in mailbox.to(person.email) if "new password" in mail["subject"]] == []
     owner.execute("update pending_mails set due_at = now() - interval '1 second' where email = %s", (person.email,))
     await sweeping.repair()
-    mailbox.wait(person.email, subject="Update")
+    mailbox.wait(person.email, subject="new password")
     assert owner.execute("select count(*) from pending_mails where email = %s", (person.email,)).fetchone() == (0,)
 
 
@@ -222,7 +222,7 @@ async def test_a_reset_ends_older_sessions_even_when_its_page_was_told_not_to(
 ) -> None:
     one: Account = await account()
     await one.http.post("/auth/password/forgot", json={"email": one.email})
-    browser.open(link_in(mailbox.wait(one.email, subject="Update")))
+    browser.open(link_in(mailbox.wait(one.email, subject="new password")))
     browser.follow("action-token")
     new = {"password-new": "dev-only-password-2", "password-confirm": "dev-only-password-2"}
     browser.submit(**new, **{"logout-sessions": None})
@@ -241,7 +241,7 @@ async def test_a_reset_ends_older_sessions_even_when_its_page_was_told_not_to(
 async def test_an_unused_link_ends_nothing(account: Make, mailbox: Mailbox, sweeping: Sweeping) -> None:
     one: Account = await account()
     await one.http.post("/auth/password/forgot", json={"email": one.email})
-    mailbox.wait(one.email, subject="Update")
+    mailbox.wait(one.email, subject="new password")
     await sweeping.watch_resets()
     await sweeping.repair()
     assert await one.status_of() == 200

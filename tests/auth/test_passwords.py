@@ -69,7 +69,7 @@ async def test_a_forgotten_password_is_chosen_anew_by_a_link_that_works_once(
     other = (await one.log_in()).json()
     answer = await one.http.post("/auth/password/forgot", json={"email": f" {one.email.upper()}"})
     assert (answer.status_code, answer.json()) == (202, {"success": True})
-    link = link_in(mailbox.wait(one.email, subject="Update"))
+    link = link_in(mailbox.wait(one.email, subject="new password"))
     browser.open(link)
     browser.follow("action-token")
     browser.submit(**{"password-new": NEW, "password-confirm": NEW})
@@ -102,7 +102,7 @@ async def test_nobody_can_tell_by_the_answer_whether_an_address_has_an_account(
     assert answers == {(202, '{"success":true}')}
     # A mail is sent to the known address alone: were that waited for, it would take several times as long.
     assert median(times["known"]) < 2 * median(times["unknown"]) + 0.01
-    mailbox.wait(one.email, subject="Update")
+    mailbox.wait(one.email, subject="new password")
 
 
 async def test_what_cannot_be_an_address_is_named(api: httpx.AsyncClient) -> None:
