@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Person
 from tests.spine.conftest import Served, get
+from tests.spine.test_problems import problem
 
 Serve = Callable[..., Served]
 
@@ -123,5 +124,22 @@ async def test_no_other_site_may(api: httpx.AsyncClient, origin: str) -> None:
     answer = await api.get("/health", headers={"Origin": origin})
     assert "access-control-allow-origin" not in answer.headers
     preflight = await api.options("/api/skills", headers={"Origin": origin, "Access-Control-Request-Method": "POST"})
-    assert preflight.status_code == 403
+    problem(preflight, 403, "FORBIDDEN")
     assert "access-control-allow-origin" not in preflight.headers
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"Access-Control-Request-Method": "FOO"}, "PATCH"),
+        ({"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-evil"}, "Idempotency-Key"),
+        ({"Access-Control-Request-Method": "POST", "Access-Control-Request-Private-Network": "true"}, "public"),
+    ],
+    ids=["method", "header", "private network"],
+)
+async def test_what_the_web_app_may_not_ask_is_refused_with_what_it_may(
+    api: httpx.AsyncClient, asked: dict[str, str], told: str
+) -> None:
+    answer = await api.options("/api/skills", headers={"Origin": "https://app.kijko.nl"} | asked)
+    assert told in str(problem(answer, 403, "FORBIDDEN")["detail"])
+    assert "Origin" in answer.headers["vary"]
