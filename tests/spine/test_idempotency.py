@@ -181,3 +181,13 @@ async def test_a_claim_whose_holder_died_is_free_when_its_lease_ran_out(
     problem(await post(one.http, key, {"input": {"it": "hi"}}, path), 409, "IDEMPOTENCY_IN_PROGRESS")
     owner.execute("update public.idempotency_keys set leased_until = now() where user_id = %s", (one.id,))
     assert (await post(one.http, key, {"input": {"it": "hi"}}, path)).status_code == 202
+
+
+async def test_a_key_is_the_same_however_the_id_in_the_address_is_spelled(person: Callable[..., Person]) -> None:
+    http, key = person().http, str(uuid4())
+    skill = (await http.post("/skills", json=SKILL)).json()
+    first = await post(http, key, {"input": {"it": "hi"}}, f"/skills/{skill['id']}/execute")
+    again = await post(http, key, {"input": {"it": "hi"}}, f"/skills/{skill['id'].upper()}/execute")
+    assert first.status_code == 202
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.content == first.content

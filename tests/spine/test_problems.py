@@ -1,11 +1,15 @@
 """Whatever is wrong with a request, the answer is a problem with a sentence for people and a code for programs."""
 
 from collections.abc import AsyncIterator, Callable
+from typing import Self
 from uuid import uuid4
 
 import httpx
 import pytest
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
+from kijko.routers.validation import meaning
 from tests.conftest import Person
 
 
@@ -138,6 +142,41 @@ async def test_a_query_at_fault_is_named(person: Callable[..., Person]) -> None:
     assert {"field": "page", "message": "must be a whole number"} in found["details"]  # type: ignore[operator]
 
 
+async def test_what_is_wrong_is_said_without_a_word_of_python(person: Callable[..., Person]) -> None:
+    http = person().http
+    made = (await http.post("/skills", json={"name": "Worded", "promptTemplate": "x"})).json()
+    run = f"/skills/{made['id']}/execute"
+    wrong = problem(await http.post(run, json={"executionType": "habit"}), 422, "VALIDATION_ERROR")
+    assert wrong["detail"] == "executionType must be one of 'manual' or 'api'."
+    for given, limit in (("500", "at most 120"), ("inf", "at most 120"), ("-1", "at least 0")):
+        found = problem(await http.post(f"{run}?wait={given}", json={}), 422, "VALIDATION_ERROR")
+        assert found["detail"] == f"wait must be {limit}."
+    unbounded = problem(await http.post(f"{run}?wait=nan", json={}), 422, "VALIDATION_ERROR")
+    assert unbounded["detail"] == "wait must be a number."
+
+
+async def test_one_is_singular(person: Callable[..., Person]) -> None:
+    body = {"name": "Singular", "promptTemplate": ""}
+    found = problem(await person().http.post("/skills", json=body), 422, "VALIDATION_ERROR")
+    assert found["detail"] == "promptTemplate must have at least 1 character."
+
+
+def test_what_is_wrong_with_a_body_as_a_whole_is_a_sentence_of_its_own() -> None:
+    class Twice(BaseModel):
+        names: list[str]
+
+        @model_validator(mode="after")
+        def _distinct(self) -> Self:
+            raise ValueError("names are given twice")
+
+    with pytest.raises(ValidationError) as found:
+        Twice(names=["a", "a"])
+    errors = [error | {"loc": ("body", *error["loc"])} for error in found.value.errors()]
+    said = meaning(RequestValidationError(errors))
+    assert (said.detail, said.field) == ("Names are given twice.", None)
+    assert said.details == [{"field": "", "message": "names are given twice"}]
+
+
 async def test_a_nul_character_is_refused_wherever_it_stands(person: Callable[..., Person]) -> None:
     http = person().http
     body = {"name": "a\x00b", "promptTemplate": "x"}
@@ -159,6 +198,17 @@ async def test_an_id_that_is_none_leads_to_the_same_404_as_an_unknown_one(
     unknown = problem(await http.get(f"/skills/{uuid4()}"), 404, "SKILL_NOT_FOUND")
     found = problem(await http.get(f"/skills/{given}"), 404, "SKILL_NOT_FOUND")
     assert found["detail"] == unknown["detail"]
+
+
+async def test_an_id_has_one_spelling_in_small_or_capital_letters(person: Callable[..., Person]) -> None:
+    http = person().http
+    made = (await http.post("/skills", json={"name": "Spelled", "promptTemplate": "x"})).json()
+    plain = made["id"]
+    assert (await http.get(f"/skills/{plain.upper()}")).json() == made
+    bare = plain.replace("-", "")
+    for spelled in (bare, f"{{{plain}}}", f"urn:uuid:{plain}", f"{plain}%0A", f"%20{plain}", f"{bare[:4]}-{bare[4:]}"):
+        problem(await http.get(f"/skills/{spelled}"), 404, "SKILL_NOT_FOUND")
+    problem(await http.get(f"/executions/{uuid4().hex}"), 404, "EXECUTION_NOT_FOUND")
 
 
 async def test_a_body_over_the_limit_is_a_413_announced_or_not(person: Callable[..., Person]) -> None:

@@ -1,32 +1,38 @@
-"""Ids in addresses. One that is no UUID leads to the same 404 as one that nothing has."""
+"""Ids in addresses. What is no UUID in the usual spelling leads to the same 404 as one that nothing has.
 
+There is one spelling, in small or capital letters, so that one thing has one address: no braces, no `urn:uuid:`, and
+no digits without their dashes.
+"""
+
+import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path
 from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, ValidationError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kijko.core.errors import NotFound
 from kijko.services.executions.errors import ExecutionNotFound
 from kijko.services.skills.errors import SkillNotFound
 
+_SPELLING: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Unknown:
-    """Marks a path parameter: where its value is not valid, `error` is what the address leads to."""
+    """Marks an id in a path: where it is none, `error` is what the address leads to."""
 
     error: type[NotFound]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The type's own schema, its errors replaced by ours."""
+        """The type's own schema, behind a look at the spelling."""
 
         def validate(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:  # Any: pydantic's own
-            try:
+            if isinstance(value, str) and _SPELLING.fullmatch(value):
                 return inner(value)
-            except ValidationError:
-                raise PydanticCustomError("not_found", "leads nowhere", {"not_found": self.error}) from None
+            raise PydanticCustomError("not_found", "leads nowhere", {"not_found": self.error})
 
         return core_schema.no_info_wrap_validator_function(validate, handler(source))
 

@@ -1,5 +1,7 @@
 """What is wrong with a request's content, in words for people and with the names that the web app uses."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -40,8 +42,8 @@ _SAID: Final[Mapping[str, str]] = {
     "extra_forbidden": "is not a known name here",
 }
 _SAID_WITH: Final[Mapping[str, str]] = {
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} {counted}",
+    "string_too_long": "must have at most {max_length} {counted}",
     "too_short": "must have at least {min_length} {counted}",
     "too_long": "must have at most {max_length} {counted}",
     "greater_than": "must be greater than {gt}",
@@ -54,6 +56,9 @@ _SAID_WITH: Final[Mapping[str, str]] = {
     "string_pattern_mismatch": "does not have the expected form",
     "value_error": "{error}",
 }
+_BOUNDS: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
+_COUNTED: Final = {True: ("character", "characters"), False: ("entry", "entries")}
+_MEMBER: Final = re.compile(r"<\w+\.\w+: (.+?)>")  # how Python shows a member of an enumeration
 
 
 def meaning(error: RequestValidationError) -> AppError:
@@ -68,7 +73,8 @@ def meaning(error: RequestValidationError) -> AppError:
     first = details[0]
     name = first["field"]
     more = f" ({len(details) - 1} more in details)" if len(details) > 1 else ""
-    return Invalid(f"{name or 'The body'} {first['message']}{more}.", field=name or None, details=details)
+    said = _sentence(first["message"]) if _is_whole(errors[0]) else f"{name or 'The body'} {first['message']}"
+    return Invalid(f"{said}{more}.", field=name or None, details=details)
 
 
 def _where_json_breaks(error: Error) -> str:
@@ -97,12 +103,43 @@ def _path(location: Sequence[str | int]) -> str:
     return ".".join(str(part) for part in named)
 
 
+def _is_whole(error: Error) -> bool:
+    """Whether it is the word of a check of the body as a whole: that names what it is about, so it needs no subject."""
+    return error["type"] == "value_error" and not _path(error["loc"])
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _message(error: Error) -> str:
     kind: str = error["type"]
     if kind in _SAID:
         return _SAID[kind]
+    if kind in _BOUNDS and _is_nan(error.get("input")):
+        return _SAID["float_type"]
     if kind in _SAID_WITH:
-        counted = "characters" if isinstance(error.get("input"), str) else "entries"
-        return _SAID_WITH[kind].format(counted=counted, **error.get("ctx", {}))
+        context = {name: _in_words(value) for name, value in error.get("ctx", {}).items()}
+        return _SAID_WITH[kind].format(counted=_counted(error), **context)
     said: str = error["msg"]
     return said[:1].lower() + said[1:]
+
+
+def _in_words(value: Any) -> Any:  # Any: whatever a rule of pydantic's has as its bound
+    """A bound as a person writes it: 120 for 120.0, and the values of an enumeration without their class."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _MEMBER.sub(r"\1", value) if isinstance(value, str) else value
+
+
+def _counted(error: Error) -> str:
+    context = error.get("ctx", {})
+    singular, plural = _COUNTED[isinstance(error.get("input"), str)]
+    return singular if context.get("min_length", context.get("max_length")) == 1 else plural
+
+
+def _is_nan(given: Any) -> bool:  # Any: whatever was sent
+    """Whether it is what computers call "not a number": it is beyond every bound, so a bound would be no help."""
+    if isinstance(given, str):
+        return given.strip().lower().lstrip("+-") == "nan"
+    return isinstance(given, float) and math.isnan(given)
