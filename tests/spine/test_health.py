@@ -57,6 +57,7 @@ async def test_without_keycloak_or_stripe_it_is_degraded(serve: Serve, nobody_li
     assert answer.json()["status"] == "degraded"
     sick = {name for name, check in answer.json()["checks"].items() if check["status"] != "healthy"}
     assert sick == {"keycloak", "stripe"}
+    assert {answer.json()["checks"][name]["error"] for name in sick} == {"does not answer"}
     assert str(nobody_listens) not in answer.text
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from kijko.commands.needed import needed
 from kijko.commands.terminal import sentences, table
 
 
@@ -15,13 +16,10 @@ def migrate(
 ) -> None:
     """Apply the migrations of supabase/migrations that the database does not have yet."""
     from kijko.core import migrations
-    from kijko.local.attach import adopt
     from kijko.local.stack import migrations_folder
-    from kijko.settings import MissingSetting, load, required
 
-    adopt()
-    with sentences(MissingSetting, migrations.MigrationError):
-        url = required(load().database.url, "KIJKO_DATABASE_URL")
+    url = needed("KIJKO_DATABASE_URL")
+    with sentences(migrations.MigrationError):
         if status:
             rows = [(each.version, each.name, each.state) for each in migrations.status(url, migrations_folder())]
             print(table(("VERSION", "NAME", "STATE"), rows))

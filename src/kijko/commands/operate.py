@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from kijko.commands.needed import needed
 from kijko.commands.terminal import fail, sentences
 
 
@@ -11,15 +12,11 @@ def seed() -> None:
     """Make the demo organization and user, if they are not there."""
     import os
 
-    from kijko.local.attach import adopt
     from kijko.local.environment import DEV_EMAIL, DEV_PASSWORD
     from kijko.local.errors import StackError
     from kijko.local.seed import seed as make
 
-    adopt()
-    url = os.environ.get("KIJKO_API_URL") or fail(
-        "KIJKO_API_URL is not set and nothing runs here. Run `make up` first."
-    )
+    url = needed("KIJKO_API_URL")
     if os.environ.get("KIJKO_ENVIRONMENT") == "production":
         fail("A demo user with a known password has no place in production. Unset KIJKO_ENVIRONMENT if this is none.")
     with sentences(StackError):
@@ -42,11 +39,8 @@ def plan(
     reason: Annotated[str, typer.Option(help="Kept beside the grant.")] = "kijko plan",
 ) -> None:
     """Put a person's organization on a plan, by an operator's word; that outranks what is paid for."""
-    from kijko.local.attach import adopt
     from kijko.services.billing.grants import GrantError, grant_by_email
-    from kijko.settings import MissingSetting, load, required
 
-    adopt()
-    with sentences(MissingSetting, GrantError):
-        url = required(load().database.url, "KIJKO_DATABASE_URL")
+    url = needed("KIJKO_DATABASE_URL")
+    with sentences(GrantError):
         print(grant_by_email(url, email, plan, reason=reason))

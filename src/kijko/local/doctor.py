@@ -138,6 +138,15 @@ def _redis(settings: Settings) -> str:
         raise Wrong(f"{error}. Start it with `make up`, or correct KIJKO_REDIS_URL.") from error
 
 
+def _in_order(answer: httpx.Response) -> None:
+    """Raises Wrong for an answer that says nothing about our settings: what gave it has a trouble of its own."""
+    if not answer.is_success:
+        raise Wrong(
+            f"It is not in order at the moment ({answer.status_code}). Look at its log (`kijko status` says where), "
+            "then try again."
+        )
+
+
 def _base(settings: Settings) -> str:
     return f"{required(settings.keycloak.url, 'KIJKO_KEYCLOAK_URL')}/realms/{settings.keycloak.realm}"
 
@@ -146,7 +155,8 @@ def _realm(settings: Settings) -> str:
     answer = httpx.get(f"{_base(settings)}/.well-known/openid-configuration", timeout=_TIMEOUT_S)
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise Wrong(f"It has no realm {settings.keycloak.realm}. Import kijko-realm.json, or set KIJKO_KEYCLOAK_REALM.")
-    return str(answer.raise_for_status().json()["issuer"])
+    _in_order(answer)
+    return str(answer.json()["issuer"])
 
 
 def _client(settings: Settings) -> str:
@@ -155,8 +165,9 @@ def _client(settings: Settings) -> str:
     address = f"{_base(settings)}/protocol/openid-connect/token"
     form = {"grant_type": "client_credentials"}
     answer = httpx.post(address, data=form, auth=credentials, timeout=_TIMEOUT_S)
-    if not answer.is_success:
+    if answer.status_code in {httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED}:
         raise Wrong(f"It refuses the client {settings.keycloak.client_id} ({answer.status_code}). Correct {name}.")
+    _in_order(answer)
     return settings.keycloak.client_id
 
 
@@ -164,8 +175,9 @@ def _stripe(settings: Settings) -> str:
     key = required(settings.stripe.secret_key, "KIJKO_STRIPE_SECRET_KEY")
     address = f"{settings.stripe.api_base}/v1/balance"
     answer = httpx.get(address, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_S)
-    if not answer.is_success:
+    if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise Wrong(f"It refuses the key ({answer.status_code}). Correct KIJKO_STRIPE_SECRET_KEY.")
+    _in_order(answer)
     return settings.stripe.api_base
 
 

@@ -126,7 +126,7 @@ async def _check(name: str, check: Callable[[], Awaitable[None]]) -> Check:
         error = " ".join((type(absent).__doc__ or "").split())
     except Exception as failure:  # whatever a client raises, the others are still to be told about
         error = _short(failure)
-        log.warning("%s is not well: %s", name, failure)
+        log.warning("%s is not well: %s: %s", name, type(failure).__name__, failure)
     gone = Condition.UNHEALTHY if name == "database" else Condition.DEGRADED
     return Check(
         status=gone if error else Condition.HEALTHY,
@@ -136,10 +136,8 @@ async def _check(name: str, check: Callable[[], Awaitable[None]]) -> Check:
 
 
 def _short(failure: Exception) -> str:
-    """What anybody may read: the kind of failure, without addresses, names or the server's own words."""
-    if isinstance(failure, DatabaseError):
-        return "cannot be reached"
-    return f"does not answer ({type(failure).__name__})"
+    """What anybody may read: nothing of addresses, names or the server's own words; those are in the log."""
+    return "cannot be reached" if isinstance(failure, DatabaseError) else "does not answer"
 
 
 def _overall(checks: Mapping[str, Check]) -> Condition:
