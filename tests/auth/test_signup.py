@@ -10,7 +10,8 @@ import jwt
 import psycopg
 import pytest
 
-from tests.auth.conftest import Browser, Keycloak, Mailbox, fresh_email, link_in, problem, signup_body
+from tests.auth.conftest import Account, Browser, Keycloak, Mailbox, fresh_email, link_in, problem, signup_body
+from tests.conftest import fresh_address
 
 Owner = psycopg.Connection[Any]
 
@@ -129,3 +130,33 @@ async def test_asking_again_sends_the_mail_again_until_it_is_proven(
     assert (await one.http.post("/auth/verify-email/resend")).status_code == 202
     await asyncio.sleep(1)
     assert len(mailbox.to(one.email)) == 2
+
+
+async def test_the_mail_is_sent_five_times_a_minute_to_a_person_wherever_they_ask_from(
+    account: Callable[..., Any], keycloak: Keycloak
+) -> None:
+    one = await account()
+    keycloak.update_user(one.email, emailVerified=True)  # so that no mail goes out
+    for left in (4, 3, 2, 1, 0):
+        answer = await resend(one, fresh_address())
+        assert answer.status_code == 202
+        assert answer.headers["ratelimit-policy"] == '"resend";q=5;w=60'
+        assert answer.headers["ratelimit-remaining"] == str(left)
+    refused = await resend(one, fresh_address())
+    assert problem(refused) == (429, "RATE_LIMITED")
+    assert {"metric": "auth_attempts", "limit": 5, "used": 5}.items() <= refused.json()["details"].items()
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+
+
+async def test_the_mail_is_sent_five_times_a_minute_from_an_address_whoever_asks(
+    account: Callable[..., Any], keycloak: Keycloak
+) -> None:
+    address, people = fresh_address(), [await account(), await account()]
+    for one in people:
+        keycloak.update_user(one.email, emailVerified=True)
+    found = [(await resend(people[turn % 2], address)).status_code for turn in range(6)]
+    assert found == [202] * 5 + [429]
+
+
+async def resend(one: Account, address: str) -> httpx.Response:
+    return await one.http.post("/auth/verify-email/resend", headers={"X-Forwarded-For": address})

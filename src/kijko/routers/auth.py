@@ -17,7 +17,7 @@ from kijko.models.auth import (
 )
 from kijko.models.base import Success
 from kijko.routers.auth_desk import CurrentDesk, CurrentDevice
-from kijko.routers.limits import limit_forgot, limit_login, limit_refresh, limit_signup
+from kijko.routers.limits import limit_forgot, limit_login, limit_refresh, limit_resend, limit_signup
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import identity
@@ -105,9 +105,11 @@ async def change_password(
     "/verify-email/resend",
     status_code=status.HTTP_202_ACCEPTED,
     summary="Mail me the link that proves my address",
-    responses=problems("ORGANIZATION_NOT_FOUND"),
+    responses=problems("ORGANIZATION_NOT_FOUND", "RATE_LIMITED", "UNAVAILABLE"),
 )
-async def resend_verification(desk: CurrentDesk, principal: CurrentPrincipal) -> Success:
+async def resend_verification(
+    desk: CurrentDesk, principal: CurrentPrincipal, _: Annotated[None, Depends(limit_resend)]
+) -> Success:
     """Mails the link again, unless the address is proven already."""
     await identity.resend_verification(desk, principal)
     return Success()

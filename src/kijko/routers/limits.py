@@ -2,9 +2,9 @@
 
     async def login(…, _: Annotated[None, Depends(limit_login)]) -> …
 
-An attempt counts for the client's address and for the e-mail in the body, in one step. `/api` and `/api/v1` are one
-path by the time a route is found, so they count together. A body that lacks a field tries nothing: it is a 422, not
-counted.
+An attempt counts for the client's address and for the account (the e-mail in the body, or whoever asks), in one step.
+`/api` and `/api/v1` are one path by the time a route is found, so they count together. A body that lacks a field tries
+nothing: it is a 422, not counted.
 """
 
 import asyncio
@@ -18,9 +18,11 @@ from starlette.requests import Request
 
 from kijko.core.errors import Limited, Unavailable
 from kijko.core.redis import RedisFailure
+from kijko.core.tenancy import Principal
 from kijko.core.window import Taken, take
 from kijko.middleware.address import bucket, client_address
 from kijko.middleware.headers import add_header
+from kijko.routers.principal import CurrentPrincipal
 from kijko.settings import Auth, Settings
 
 Limit = Callable[[Request], Awaitable[None]]
@@ -44,17 +46,31 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Li
             return
         if not _is_attempt(body, fields):
             return
-        settings: Settings = request.app.state.settings
-        address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
-        keys = [_key(name, "address", address)]
-        if "email" in fields:
-            keys.append(_key(name, "account", body["email"].strip().lower()))
-        taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
-        _tell(request, name, taken)
-        if not taken.allowed:
-            raise _refusal(taken)
+        account = body["email"].strip().lower() if "email" in fields else None
+        await _count(request, name, account, per_minute)
 
     return limit
+
+
+def person_limit(name: str, per_minute: Callable[[Auth], int]) -> Callable[[Request, Principal], Awaitable[None]]:
+    """A dependency that counts whatever a signed-in person asks of `name`. It raises what `auth_limit`'s does."""
+
+    async def limit(request: Request, principal: CurrentPrincipal) -> None:
+        await _count(request, name, str(principal.user_id), per_minute)
+
+    return limit
+
+
+async def _count(request: Request, name: str, account: str | None, per_minute: Callable[[Auth], int]) -> None:
+    settings: Settings = request.app.state.settings
+    address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
+    keys = [_key(name, "address", address)]
+    if account is not None:
+        keys.append(_key(name, "account", account))
+    taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
+    _tell(request, name, taken)
+    if not taken.allowed:
+        raise _refusal(taken)
 
 
 async def _take(request: Request, keys: list[str], limit: int, timeout_s: float) -> Taken:
@@ -63,7 +79,7 @@ async def _take(request: Request, keys: list[str], limit: int, timeout_s: float)
             return await take(request.app.state.clients.redis, keys, limit=limit, span_s=_SPAN_S)
     except RedisFailure:
         raise Unavailable(
-            "Signing in is not possible at the moment, because attempts cannot be counted. Try again in a little while."
+            "This is not possible at the moment, because attempts cannot be counted. Try again in a little while."
         ) from None
 
 
@@ -116,3 +132,4 @@ limit_login: Final = auth_limit("login", _attempts, "email", "password")
 limit_signup: Final = auth_limit("signup", _attempts, "email", "password", "first_name", "last_name")
 limit_refresh: Final = auth_limit("refresh", _refreshes, "refresh_token")
 limit_forgot: Final = auth_limit("forgot", _refreshes, "email")
+limit_resend: Final = person_limit("resend", _attempts)
