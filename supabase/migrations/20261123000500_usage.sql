@@ -212,7 +212,7 @@ revoke execute on function kijko.usage_taken(uuid, text, timestamptz, timestampt
 
 create function kijko.reserve_for(
   organization uuid, metric text, quantity numeric, subject uuid, person uuid
-) returns void
+) returns jsonb
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
@@ -231,7 +231,8 @@ begin
     where c.organization_id = organization
       and c.metric = reserve_for.metric
       and c.window_start = span.window_start
-      and c.used + quantity <= allowed;
+      and c.used + quantity <= allowed
+    returning c.used into taken;
     if not found then
       taken := kijko.usage_taken(organization, metric, span.window_start, span.window_end);
       if taken + quantity > allowed then
@@ -243,16 +244,21 @@ begin
       delete from public.usage_counters c
       where c.organization_id = organization and c.metric = reserve_for.metric and c.window_start < span.window_start;
       insert into public.usage_counters (organization_id, metric, window_start, used)
-      values (organization, reserve_for.metric, span.window_start, taken + quantity);
+      values (organization, reserve_for.metric, span.window_start, taken + quantity)
+      returning used into taken;
     end if;
   end if;
   insert into public.usage_ledger (organization_id, metric, entry, quantity, subject_id, user_id)
   values (organization, reserve_for.metric, 'reserve', reserve_for.quantity, subject, person);
+  if allowed is null then
+    return null;
+  end if;
+  return jsonb_build_object('metric', metric, 'limit', allowed, 'used', taken, 'resetsAt', span.window_end);
 end
 $$;
 comment on function kijko.reserve_for(uuid, text, numeric, uuid, uuid) is
   'Takes a quantity of a metric for a subject, or raises KJ429 with {metric, limit, used, resetsAt} as its detail. '
-  'A subject is reserved once.';
+  'Answers the same of what is now used; null where there is no limit. A subject is reserved once.';
 revoke execute on function kijko.reserve_for(uuid, text, numeric, uuid, uuid) from public, anon, authenticated;
 grant execute on function kijko.reserve_for(uuid, text, numeric, uuid, uuid) to service_role;
 
@@ -426,17 +432,18 @@ grant execute on function kijko.grant_plan(uuid, text, text) to service_role;
 create function kijko.request_execution(
   execution uuid, skill uuid, skill_version integer, execution_type text, reference uuid, input jsonb, context jsonb,
   model text, request_id text
-) returns void
+) returns jsonb
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   organization uuid := kijko.current_org();
   person uuid := auth.uid();
+  quota jsonb;
 begin
   if organization is null then
     raise exception 'no active organization' using errcode = 'KJ404';
   end if;
-  perform kijko.reserve_for(organization, 'oracle_queries', 1, execution, person);
+  quota := kijko.reserve_for(organization, 'oracle_queries', 1, execution, person);
   insert into public.executions (
     id, organization_id, skill_id, skill_version, user_id, execution_type, reference_id, input, context, model,
     request_id
@@ -446,11 +453,12 @@ begin
     reference, request_execution.input, request_execution.context, request_execution.model,
     request_execution.request_id
   );
+  return quota;
 end
 $$;
 comment on function kijko.request_execution(uuid, uuid, integer, text, uuid, jsonb, jsonb, text, text) is
   'Takes one oracle query and makes a pending run of a skill, as the caller, in the active organization. The only way '
-  'in for a person: no run without its quota. Another organization''s skill fails at executions_skill_fkey.';
+  'in for a person: no run without its quota, of which it answers what reserve_for does. Another organization''s skill fails at executions_skill_fkey.';
 revoke execute on function kijko.request_execution(uuid, uuid, integer, text, uuid, jsonb, jsonb, text, text)
   from public, anon, authenticated;
 grant execute on function kijko.request_execution(uuid, uuid, integer, text, uuid, jsonb, jsonb, text, text)

@@ -165,6 +165,16 @@ async def test_the_quota_is_exact_under_a_race_and_told(person: PersonFactory) -
     assert (problem["details"]["limit"], problem["details"]["used"]) == (10, 10)
     assert problem["details"]["resetsAt"][11:19] == "00:00:00"
     assert 0 < int(refused[0].headers["Retry-After"]) <= 86_400
+    assert (refused[0].headers["RateLimit-Limit"], refused[0].headers["RateLimit-Remaining"]) == ("10", "0")
+    left = sorted(int(answer.headers["RateLimit-Remaining"]) for answer in answers if answer.status_code == 202)
+    assert left == list(range(10))
+
+
+async def test_without_a_limit_no_limit_is_told(person: PersonFactory) -> None:
+    one = person(plan="enterprise")
+    skill = await make_skill(one)
+    answer = await one.http.post(f"/skills/{skill['id']}/execute", json={"input": {"text": "x"}})
+    assert (answer.status_code, answer.headers.get("RateLimit-Limit")) == (202, None)
 
 
 async def test_a_run_whose_model_never_ran_is_given_back_and_a_failed_one_is_not(

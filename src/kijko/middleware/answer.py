@@ -1,12 +1,13 @@
 """How an error leaves over HTTP: problem+json with the request's id, and the headers its kind asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.types import Send
 
-from kijko.core.errors import AppError, Limited, Unauthenticated, Unavailable
+from kijko.core.errors import AppError, Limited, QuotaExceeded, Unauthenticated, Unavailable
 from kijko.core.logging import request_id
+from kijko.middleware.quota import quota_headers
 from kijko.models.problem import problem_of
 
 Raw = tuple[bytes, bytes]
@@ -25,6 +26,8 @@ def rendered(error: AppError) -> tuple[int, bytes, list[Raw]]:
         headers.append((b"www-authenticate", b'Bearer error="invalid_token"' if bad_token else b"Bearer"))
     if isinstance(error, Limited | Unavailable) and error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    if isinstance(error, QuotaExceeded) and isinstance(error.details, Mapping):
+        headers += [(name.lower().encode(), value.encode()) for name, value in quota_headers(error.details)]
     return problem.status, body, headers
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, status
 
+from kijko.middleware.headers import add_header
+from kijko.middleware.quota import quota_headers
 from kijko.models.enums import ExecutionStatus, SkillCategory
 from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse
 from kijko.models.skills import CreateSkillRequest, Skill, SkillPage
@@ -83,11 +85,13 @@ async def execute(
         accepted = await executions.request(
             tx, outside.jobs, skill_id, body, request_id=request.scope.get("kijko.request_id")
         )
-        pending = ExecuteSkillResponse(execution_id=accepted, status=ExecutionStatus.PENDING)
+        pending = ExecuteSkillResponse(execution_id=accepted.id, status=ExecutionStatus.PENDING)
         answer = JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
         await claim.keep(tx, answer)
+    for name, value in quota_headers(accepted.quota or {}):
+        add_header(request.scope, name, value)
     if not wait:
         return answer
     reader = outside.database.reader(principal)
-    found, ended = await executions.wait(reader, outside.notices, accepted, seconds=wait)
+    found, ended = await executions.wait(reader, outside.notices, accepted.id, seconds=wait)
     return JsonBytes(found, status_code=status.HTTP_200_OK if ended else status.HTTP_202_ACCEPTED)

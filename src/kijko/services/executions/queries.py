@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from kijko.core.db import Json, Jsonb, Statement
+from kijko.core.db import Json, Jsonb
 from kijko.core.tenancy import OrgReader, OrgTx
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
@@ -43,12 +43,13 @@ async def outcome(reader: OrgReader, execution_id: UUID) -> bytes | None:
 
 
 # The function takes the quota and makes the row; a person may do neither alone.
-_INSERT = Statement(
+_INSERT = Json(
     """
-    select from kijko.request_execution(
+    select kijko.request_execution(
       $1::uuid, $2::uuid, $3::integer, $4::text, $5::uuid, $6::jsonb, $7::jsonb, $8::text, $9::text
     )
-    """
+    """,
+    writes=True,
 )
 
 
@@ -64,9 +65,12 @@ async def insert(
     context: Jsonb | None,
     model: str,
     request_id: str | None,
-) -> None:
-    """Takes one oracle query of the quota and inserts the pending row."""
-    await tx.run(
+) -> bytes | None:
+    """Takes one oracle query of the quota and inserts the pending row.
+
+    Answers the quota as JSON, {metric, limit, used, resetsAt}; None where there is no limit.
+    """
+    return await tx.json(
         _INSERT,
         execution_id,
         skill_id,

@@ -1,6 +1,11 @@
 """Accepting a run: the row is the job."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
+
+import orjson
 
 from kijko.core.db import Jsonb
 from kijko.core.db.errors import ConstraintViolation
@@ -13,10 +18,19 @@ from kijko.services.skills import queries as skills
 from kijko.services.skills.errors import SkillInactive, SkillNotFound
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that will be done, and what is left of the quota it was taken from."""
+
+    id: UUID
+    quota: Mapping[str, Any] | None
+    """{metric, limit, used, resetsAt}; None where the plan sets no limit."""
+
+
 async def request(
     tx: OrgTx, jobs: Jobs, skill_id: UUID, body: ExecuteSkillRequest, *, request_id: str | None = None
-) -> UUID:
-    """Accepts a run of the skill's newest version and answers its id; a worker is nudged after the commit.
+) -> Accepted:
+    """Accepts a run of the skill's newest version; a worker is nudged after the commit.
 
     Raises:
         SkillNotFound, SkillInactive: there is no such skill to run. ContextNotFound: no such project to read.
@@ -31,7 +45,7 @@ async def request(
     context = await checked_context(tx, body.context)
     execution_id = uuid4()
     try:
-        await queries.insert(
+        quota = await queries.insert(
             tx,
             execution_id,
             skill_id=skill_id,
@@ -49,4 +63,4 @@ async def request(
             raise SkillNotFound from error
         raise
     tx.after_commit(jobs.wake_workers)
-    return execution_id
+    return Accepted(execution_id, orjson.loads(quota) if quota else None)
