@@ -1,5 +1,6 @@
 """The API's composition root: settings in, an ASGI application out. `kijko.main:app_factory` is what uvicorn starts."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -146,6 +147,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         async with open_clients(settings) as clients:
             app.state.clients = clients
             app.state.checkup = checkup(clients)
+            # What is there by now stays: the collector need not look at it again while requests wait.
+            gc.collect()
+            gc.freeze()
             yield
         flush()
 

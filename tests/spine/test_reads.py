@@ -106,3 +106,17 @@ async def with_a_model() -> dict[str, int]:
 @pytest.mark.parametrize("endpoint", [with_generator, not_a_coroutine, with_a_model])
 def test_whatever_is_not_plain_goes_fastapis_way(endpoint: object) -> None:
     assert plan(APIRoute("/", endpoint).dependant) is None  # type: ignore[arg-type]  # any function
+
+
+async def test_a_query_that_was_read_before_means_the_same_and_a_bad_one_stays_bad() -> None:
+    router = APIRouter()
+    router.add_api_route("/read/{number}", read, methods=["GET"], route_class_override=Route)
+    app = FastAPI()
+    handle_errors(app)
+    app.router.routes.extend(router.routes)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://reads", headers={"authorization": "me"}) as http:
+        for _ in range(2):
+            assert (await http.get("/read/1?page=3&tag=a&tag=b")).text.endswith("3 ['a', 'b']")
+            assert (await http.get("/read/1?page=4")).text.endswith("4 None")
+            assert (await http.get("/read/1?page=10")).status_code == 422

@@ -10,7 +10,11 @@ both.
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from types import NoneType
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
@@ -21,8 +25,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Any: dependencies and parameters are of all types; FastAPI's own signatures are as wide.
 Source = Callable[[Request], Mapping[str, Any]]
+Read = Callable[[Request], tuple[Mapping[str, Any], Sequence[Any]]]
+"""Parameters of a request, checked, and what is wrong with them."""
 
 _FAILED: Final = object()
+_LONGEST_QUERY: Final = 256
+_MOST_QUERIES: Final = 512
+_IMMUTABLE: Final = (str, int, float, bool, NoneType, Enum, UUID, datetime, date)
+"""What one request's route cannot change for the next one's."""
 _SOURCES: Final[tuple[tuple[str, Source], ...]] = (
     ("path_params", lambda request: request.path_params),
     ("query_params", lambda request: request.query_params),
@@ -48,7 +58,7 @@ class Step:
     call: Callable[..., Awaitable[Any]]
     inputs: tuple[tuple[str, int], ...]
     """(parameter, the step whose value it takes)"""
-    fields: tuple[tuple[Source, Sequence[Any]], ...]
+    reads: tuple[Read, ...]
     request_as: tuple[str, ...]
 
 
@@ -77,8 +87,8 @@ async def _run(steps: Sequence[Step], request: Request) -> Response:
     for step in steps:
         given = {name: values[index] for name, index in step.inputs}
         failed = _FAILED in given.values()
-        for source, fields in step.fields:
-            found, wrong = request_params_to_args(fields, source(request))
+        for read in step.reads:
+            found, wrong = read(request)
             given.update(found)
             errors += wrong
             failed = failed or bool(wrong)
@@ -105,10 +115,35 @@ def _add(of: Dependant, steps: list[Step], known: dict[int, int]) -> int | None:
         if one.name is not None:
             inputs.append((one.name, index))
     assert of.call is not None  # noqa: S101  # a plain one has it
-    fields = tuple((source, getattr(of, name)) for name, source in _SOURCES if getattr(of, name))
+    reads = tuple(_read(name, source, getattr(of, name)) for name, source in _SOURCES if getattr(of, name))
     request_as = tuple(name for name in (of.request_param_name, of.http_connection_param_name) if name)
-    steps.append(Step(of.call, tuple(inputs), fields, request_as))
+    steps.append(Step(of.call, tuple(inputs), reads, request_as))
     return len(steps) - 1
+
+
+def _read(kind: str, source: Source, fields: Sequence[Any]) -> Read:
+    def read(request: Request) -> tuple[Mapping[str, Any], Sequence[Any]]:
+        return request_params_to_args(fields, source(request))
+
+    return _remembering(read) if kind == "query_params" else read
+
+
+def _remembering(read: Read) -> Read:
+    """The same, but a query that was read before comes from memory: lists are asked for with the same few."""
+    known: dict[bytes, Mapping[str, Any]] = {}
+
+    def remembered(request: Request) -> tuple[Mapping[str, Any], Sequence[Any]]:
+        query: bytes = request.scope["query_string"]
+        if query in known:
+            return known[query], ()
+        found, wrong = read(request)
+        if not wrong and len(query) <= _LONGEST_QUERY and all(isinstance(one, _IMMUTABLE) for one in found.values()):
+            if len(known) >= _MOST_QUERIES:
+                known.clear()
+            known[query] = found
+        return found, wrong
+
+    return remembered
 
 
 def _is_plain(of: Dependant) -> bool:
