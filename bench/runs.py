@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httptools
 import orjson
+import psycopg
 from celery import Celery
 from celery.result import AsyncResult
 from redis import Redis
@@ -119,8 +120,6 @@ def _get(scene: Scene, execution_id: str) -> bytes:
 
 
 async def _none_open(scene: Scene) -> bool:
-    import psycopg  # noqa: PLC0415 - only here
-
     async with await psycopg.AsyncConnection.connect(scene.environ["KIJKO_DATABASE_URL"]) as owner:
         rows = await owner.execute("select not exists (select from executions where status in ('pending', 'running'))")
         row = await rows.fetchone()
