@@ -3,7 +3,7 @@
 - `OrgReader`, `OrgTx`: as the person, in one organization, behind row-level security. Reads in one trip each, or a
   transaction.
 - `GateTx`: before a tenant is known (sign-in, an API key, a webhook): only functions granted to the API's own role.
-- `SystemTx`: the worker and the scheduler, past row-level security; each says why.
+- `SystemReader`, `SystemTx`: the worker and the scheduler, past row-level security; each says why.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -76,6 +76,10 @@ class SystemTx(Tx):
     """A transaction of the worker or the scheduler that sees every organization."""
 
 
+class SystemReader(Reader):
+    """Single statements of the worker or the scheduler, each a transaction and a trip of its own."""
+
+
 _ENTER = (
     "select kijko.enter($1::uuid, $2::text, $3::timestamptz, $4::uuid, $5::boolean), "
     "set_config('request.jwt.claims', $6::text, true), set_config('role', 'authenticated', true)"
@@ -119,6 +123,10 @@ class Tenants:
         """A transaction before a tenant is known."""
         async with self.database.transaction(Context(None), kind=GateTx) as tx:
             yield tx
+
+    def system_reader(self, reason: str) -> SystemReader:
+        """Single statements past row-level security, with the reason for it: for what one statement does alone."""
+        return self.database.reader(Context(_SYSTEM, (reason,)), kind=SystemReader)
 
     @asynccontextmanager
     async def system(self, reason: str) -> AsyncIterator[SystemTx]:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kijko.core.db import Query, Scalar, Statement
-from kijko.core.tenancy import SystemTx
+from kijko.core.tenancy import SystemReader, SystemTx
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ _CLAIM = Query(
 )
 
 
-async def claim(tx: SystemTx, worker: UUID, *, most: int, lease_s: float) -> list[Claimed]:
+async def claim(reader: SystemReader, worker: UUID, *, most: int, lease_s: float) -> list[Claimed]:
     """Takes the runs that have waited longest, each for one lease."""
-    return await tx.all(_CLAIM, worker, most, lease_s)
+    return await reader.all(_CLAIM, worker, most, lease_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ _FINISH = Scalar(
 )
 
 
-async def finish(tx: SystemTx, worker: UUID, endings: Sequence[Ending]) -> list[UUID]:
+async def finish(tx: SystemReader | SystemTx, worker: UUID, endings: Sequence[Ending]) -> list[UUID]:
     """Writes the results that are still this worker's to write, with their ledger rows; answers their ids."""
     return await tx.all(
         _FINISH,
