@@ -5,6 +5,7 @@ a body that is none. The routes are walked, so a new one is tried without being 
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from kijko.routers.public import PUBLIC
 from kijko.settings import Settings
 from tests.conftest import Person
 from tests.executions.test_http import execute
+from tests.projects.making import make_project
 from tests.skills.test_http import make_skill
 
 _ALL = [
@@ -25,29 +27,56 @@ _ALL = [
 ]
 _PROTECTED = [(method, path) for method, path, _ in _ALL if (method, path) not in PUBLIC]
 _WITH_BODY = [(method, path) for method, path, route in _ALL if route.body_field is not None]
+_ROUTES = {(method, path): route for method, path, route in _ALL}
 # A closed set of words, not somebody's row.
 _NO_ROW = frozenset({"provider", "asset"})
 _WITH_ROW = [(method, path) for method, path in _PROTECTED if set(re.findall(r"\{(\w+)\}", path)) - _NO_ROW]
 _SOMEWHERE = str(uuid.UUID(int=7))
 
 
-async def _skill(one: Person) -> str:
+Rows = dict[str, str]
+"""The ids that were made for a path so far, by their names in it."""
+
+
+async def _skill(one: Person, _: Rows) -> str:
     return str((await make_skill(one))["id"])
 
 
-async def _execution(one: Person) -> str:
+async def _execution(one: Person, _: Rows) -> str:
     return str((await execute(one, await make_skill(one), input={"text": "x"}))["executionId"])
 
 
-async def _session(one: Person) -> str:
+async def _project(one: Person, _: Rows) -> str:
+    return str((await make_project(one))["id"])
+
+
+async def _session(one: Person, _: Rows) -> str:
     return _SOMEWHERE
 
 
-_ROWS: dict[str, Callable[[Person], Awaitable[str]]] = {
+_ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "skillId": _skill,
     "executionId": _execution,
+    "projectId": _project,
     "session_id": _session,
 }
+
+
+async def _made(one: Person, path: str) -> Rows:
+    """Rows of that person's for each id in the path, from the left."""
+    rows: Rows = {}
+    for name in re.findall(r"\{(\w+)\}", path):
+        if name not in _NO_ROW:
+            rows[name] = await _ROWS[name](one, rows)
+    return rows
+
+
+def _example(method: str, path: str) -> Any:
+    """A body that is in order: the first example of the documentation."""
+    field = _ROUTES[method, path].body_field
+    kind = field.field_info.annotation if field is not None else None
+    extra = getattr(kind, "model_config", {}).get("json_schema_extra") or {}
+    return extra.get("examples", [{}])[0]
 
 
 def _at(path: str, value: str = _SOMEWHERE) -> str:
@@ -71,11 +100,11 @@ async def test_nobody_enters_without_a_token_or_with_a_bad_one(api: httpx.AsyncC
 @pytest.mark.parametrize(("method", "path"), _WITH_ROW, ids=_ids(_WITH_ROW))
 async def test_a_strangers_row_is_a_404(person: Callable[..., Person], method: str, path: str) -> None:
     owner, stranger = person(), person()
-    (name,) = set(re.findall(r"\{(\w+)\}", path)) - _NO_ROW
-    row = await _ROWS[name](owner)
-    for value in (row, _SOMEWHERE, "no-id"):
-        body = {"json": {}} if (method, path) in _WITH_BODY else {}
-        answer = await stranger.http.request(method, _at(path, value).removeprefix("/api"), **body)
+    rows = await _made(owner, path)
+    body = {"json": _example(method, path)} if (method, path) in _WITH_BODY else {}
+    theirs = re.sub(r"\{(\w+)\}", lambda found: rows.get(found[1], _SOMEWHERE), path)
+    for address in (theirs, _at(path), _at(path, "no-id")):
+        answer = await stranger.http.request(method, address.removeprefix("/api"), **body)
         assert answer.status_code == 404, answer.text
         assert answer.json()["code"].endswith("NOT_FOUND")
 

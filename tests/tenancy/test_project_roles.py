@@ -29,8 +29,9 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "read": ("select 1 from projects where id = %s",),
     "change": ("update projects set description = 'new' where id = %s",),
     "add a source": (
-        "insert into project_repositories (organization_id, project_id, provider, repository_url, repository_name) "
-        "values (kijko.current_org(), %s, 'github', gen_random_uuid()::text, 'x')",
+        "insert into project_repositories "
+        "(organization_id, project_id, user_id, provider, repository_url, repository_name) "
+        "values (kijko.current_org(), %s, auth.uid(), 'github', gen_random_uuid()::text, 'x')",
     ),
     "invite a viewer": (INVITE, "viewer"),
     "name an admin": (INVITE, "admin"),
@@ -44,7 +45,7 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     ("what", "may"),
     [
         ("read", {"admin", "manager", "developer", "viewer", "auditor"}),
-        ("change", {"admin", "manager", "developer"}),
+        ("change", {"admin", "manager"}),
         ("add a source", {"admin", "manager", "developer"}),
         ("invite a viewer", {"admin", "manager"}),
         ("name an admin", {"admin"}),

@@ -20,6 +20,105 @@ class OrganizationRole(StrEnum):
     MEMBER = "member"
 
 
+class ProjectType(StrEnum):
+    """Where a project's code comes from."""
+
+    REPOSITORY = "repository"
+    FILES = "files"
+    MANUAL = "manual"
+
+
+class ProjectStatus(StrEnum):
+    """Where a project stands: draft until its first ingestion, active while an index serves."""
+
+    DRAFT = "draft"
+    PROCESSING = "processing"
+    ACTIVE = "active"
+    ERROR = "error"
+
+
+class ProjectPrivacy(StrEnum):
+    """Who sees a project: its members, or all of the organization."""
+
+    PRIVATE = "private"
+    SHARED = "shared"
+
+
+class ChunkingStrategy(StrEnum):
+    """How files are cut into chunks."""
+
+    SEMANTIC = "semantic"
+    FIXED = "fixed"
+    RECURSIVE = "recursive"
+    CUSTOM = "custom"
+
+
+class OutputFormat(StrEnum):
+    """What an ingestion makes."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+    VECTOR = "vector"
+
+
+class NotificationLevel(StrEnum):
+    """How often a project's news are sent to a member."""
+
+    REAL_TIME = "real-time"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    DISABLED = "disabled"
+
+
+class ProjectMemberRole(StrEnum):
+    """What a person is in a project."""
+
+    ADMIN = "admin"
+    MANAGER = "manager"
+    DEVELOPER = "developer"
+    VIEWER = "viewer"
+    AUDITOR = "auditor"
+
+
+class IngestionPhase(StrEnum):
+    """The phases of an ingestion, in their order."""
+
+    REPOSITORY_FETCH = "repository_fetch"
+    PARSING = "parsing"
+    CHUNKING = "chunking"
+    OPTIMIZATION = "optimization"
+    INDEXING = "indexing"
+
+
+class RepositoryStatus(StrEnum):
+    """Where a repository stands."""
+
+    PENDING = "pending"
+    CONNECTED = "connected"
+    SYNCING = "syncing"
+    ERROR = "error"
+
+
+class GitProvider(StrEnum):
+    """Whose git server it is."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    BITBUCKET = "bitbucket"
+    AZURE = "azure"
+
+
+class ProjectCreationStep(StrEnum):
+    """The steps in which the web app makes a project."""
+
+    TYPE_SELECTION = "type_selection"
+    BASIC_INFO = "basic_info"
+    SOURCE_CONFIG = "source_config"
+    TEAM_SETUP = "team_setup"
+    SETTINGS = "settings"
+    REVIEW = "review"
+
+
 class SkillCategory(StrEnum):
     """What a skill is for."""
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, skills
+from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, projects, skills
 
 API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
+    projects.router,
     skills.router,
     executions.router,
 )

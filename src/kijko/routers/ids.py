@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kijko.core.errors import NotFound
 from kijko.services.executions.errors import ExecutionNotFound
+from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound
 from kijko.services.skills.errors import SkillNotFound
 
 _SPELLING: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -39,3 +40,7 @@ class Unknown:
 
 SkillId = Annotated[UUID, Unknown(SkillNotFound), Path(alias="skillId", description="The skill's id.")]
 ExecutionId = Annotated[UUID, Unknown(ExecutionNotFound), Path(alias="executionId", description="The execution's id.")]
+ProjectId = Annotated[UUID, Unknown(ProjectNotFound), Path(alias="projectId", description="The project's id.")]
+RepositoryId = Annotated[
+    UUID, Unknown(RepositoryNotFound), Path(alias="repositoryId", description="The repository's id.")
+]

@@ -1,0 +1,228 @@
+"""Projects on the wire."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StringConstraints
+
+from kijko.models.base import Amount, Page, Request, Text, Timestamp, Wire, no_nul
+from kijko.models.enums import (
+    ChunkingStrategy,
+    IngestionPhase,
+    NotificationLevel,
+    OutputFormat,
+    ProjectCreationStep,
+    ProjectMemberRole,
+    ProjectPrivacy,
+    ProjectStatus,
+    ProjectType,
+)
+from kijko.models.repositories import ProjectRepository
+
+ProjectName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=50), AfterValidator(no_nul)
+]
+Description = Annotated[Text, StringConstraints(max_length=2000)]
+Pattern = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Patterns = Annotated[list[Pattern], Field(max_length=200)]
+ProjectSort = Literal["name", "-name", "createdAt", "-createdAt", "updatedAt", "-updatedAt"]
+"""The order of a list; with a minus, the last comes first."""
+
+
+class MetadataOptions(Wire):
+    """What is kept beside the code."""
+
+    function_signatures: StrictBool = True
+    import_dependencies: StrictBool = True
+    git_history: StrictBool = False
+    file_structure: StrictBool = True
+    custom_annotations: StrictBool = False
+
+
+class PatternFilters(Wire):
+    """Which files are taken."""
+
+    language_patterns: Patterns = Field(default_factory=list)
+    exclude_patterns: Patterns = Field(default_factory=list)
+
+
+class ProcessingOptions(Wire):
+    """How an ingestion works. `anonymizeSecrets` is the project's own field of that name, under its second name."""
+
+    anonymize_secrets: StrictBool = True
+    parallel_processing: StrictBool = True
+    real_time_incremental: StrictBool = False
+
+
+class AdvancedSettings(Wire):
+    """What few projects change. In an update, what is absent stays and null goes back to the default."""
+
+    webhook_url: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+    metadata_options: MetadataOptions | None = None
+    output_format: OutputFormat | None = None
+    embedding_model: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = (
+        None
+    )
+    pattern_filters: PatternFilters | None = None
+    processing_options: ProcessingOptions | None = None
+
+
+class Project(Wire):
+    """Code that is turned into context, and how."""
+
+    id: UUID
+    user_id: UUID
+    organization_id: UUID
+    name: str
+    description: str | None = None
+    type: ProjectType
+    status: ProjectStatus
+    privacy: ProjectPrivacy
+    chunking_strategy: ChunkingStrategy
+    include_metadata: bool
+    anonymize_secrets: bool
+    total_repos: int
+    total_files: int
+    original_tokens: int | None = None
+    optimized_tokens: int | None = None
+    ingestion_time_seconds: Amount | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class CreateProjectRequest(Request):
+    """A new project. All but its name and type has a default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Payments",
+                    "description": "The service that takes money",
+                    "type": "repository",
+                    "privacy": "shared",
+                    "settings": {"patternFilters": {"languagePatterns": [], "excludePatterns": ["**/fixtures/**"]}},
+                }
+            ]
+        }
+    )
+
+    name: ProjectName
+    description: Description | None = None
+    type: ProjectType
+    privacy: ProjectPrivacy | None = None
+    chunking_strategy: ChunkingStrategy | None = None
+    include_metadata: StrictBool | None = None
+    anonymize_secrets: StrictBool | None = None
+    organization_id: UUID | None = None
+    settings: AdvancedSettings | None = None
+
+
+class CreateProjectResponse(Wire):
+    """The project that was made, and what the web app asks for next."""
+
+    project: Project
+    next_steps: list[ProjectCreationStep]
+
+
+class UpdateProjectRequest(Request):
+    """What is present changes; what is absent stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Payments", "privacy": "private", "chunkingStrategy": "semantic"}]}
+    )
+
+    name: ProjectName = ""
+    description: Description | None = None
+    privacy: ProjectPrivacy = ProjectPrivacy.PRIVATE
+    chunking_strategy: ChunkingStrategy = ChunkingStrategy.SEMANTIC
+    include_metadata: StrictBool = True
+    anonymize_secrets: StrictBool = True
+    settings: AdvancedSettings | None = None
+
+
+class ProjectPage(Page):
+    """A page of projects."""
+
+    data: list[Project]
+
+
+class ProjectStats(Wire):
+    """The projects that the caller may read, counted."""
+
+    total_projects: int
+    active_projects: int
+    processing_projects: int
+    error_projects: int
+    total_tokens: int
+    total_files: int
+
+
+class ProjectMember(Wire):
+    """Somebody in a project; without a person and an acceptance it is an invitation."""
+
+    id: UUID
+    project_id: UUID
+    user_id: UUID | None = None
+    email: str
+    name: str | None = None
+    avatar_url: str | None = None
+    role: ProjectMemberRole
+    notify_on_ingestion: bool
+    notify_on_error: bool
+    notify_on_team_changes: bool
+    notification_level: NotificationLevel
+    invited_at: Timestamp
+    accepted_at: Timestamp | None = None
+    last_active_at: Timestamp | None = None
+
+
+class IngestionMetrics(Wire):
+    """How much an ingestion has done."""
+
+    files_processed: int
+    total_files: int
+    tokens_processed: int
+    bytes_processed: int
+    chunks_created: int
+    errors_encountered: int
+
+
+class IngestionProgress(Wire):
+    """Where an ingestion stands."""
+
+    id: UUID
+    project_id: UUID
+    phase: IngestionPhase
+    progress_percent: Amount
+    message: str
+    metrics: IngestionMetrics
+    started_at: Timestamp
+    estimated_completion_at: Timestamp | None = None
+    completed_at: Timestamp | None = None
+    error_message: str | None = None
+    error_code: str | None = None
+
+
+class ProjectWithRelations(Project):
+    """A project with what hangs on it. `currentIngestion` is the one that has not ended, if there is one."""
+
+    repositories: list[ProjectRepository]
+    members: list[ProjectMember]
+    current_ingestion: IngestionProgress | None = None
+
+
+class ValidateNameRequest(Request):
+    """A name to try."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Payments"}]})
+
+    name: Annotated[Text, StringConstraints(max_length=1000)]
+    exclude_id: UUID | None = None
+
+
+class NameValidation(Wire):
+    """Whether a project may have that name, and why not."""
+
+    valid: bool
+    error: str | None = None

@@ -1,0 +1,128 @@
+"""Repositories of projects on the wire."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from kijko.models.base import Request, Text, Timestamp, Wire
+from kijko.models.enums import GitProvider, RepositoryStatus
+
+RepositoryUrl = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Branch = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=250)]
+PathPattern = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+PathPatterns = Annotated[list[PathPattern], Field(max_length=200)]
+
+
+class ProjectRepository(Wire):
+    """A git repository that a project reads."""
+
+    id: UUID
+    project_id: UUID
+    provider: GitProvider
+    repository_url: str
+    repository_name: str
+    branch: str
+    status: RepositoryStatus
+    last_sync_at: Timestamp | None = None
+    last_commit_hash: str | None = None
+    file_count: int | None = None
+    include_paths: list[str] | None = None
+    exclude_paths: list[str] | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class AddRepositoryRequest(Request):
+    """A repository to read. Without a branch it is the server's default one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "provider": "github",
+                    "repositoryUrl": "https://github.com/kijko/example",
+                    "branch": "main",
+                    "excludePaths": ["docs/**"],
+                }
+            ]
+        }
+    )
+
+    provider: GitProvider
+    repository_url: RepositoryUrl
+    branch: Branch | None = None
+    include_paths: PathPatterns | None = None
+    exclude_paths: PathPatterns | None = None
+
+
+class UpdateRepositoryRequest(Request):
+    """What is present changes; what is absent stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"branch": "develop", "includePaths": ["src/**"]}]})
+
+    branch: Branch = ""
+    include_paths: PathPatterns | None = None
+    exclude_paths: PathPatterns | None = None
+
+
+class ValidateRepositoryRequest(Request):
+    """A repository to try."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://github.com/kijko/example"}]})
+
+    url: Annotated[Text, StringConstraints(max_length=2000)]
+    branch: Branch | None = None
+
+
+class RepositoryValidation(Wire):
+    """Whether a repository can be read, and why not."""
+
+    valid: bool
+    error: str | None = None
+    provider: str | None = None
+    repo_name: str | None = None
+
+
+class ValidateFullRequest(Request):
+    """A repository to look at."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://github.com/kijko/example"}]})
+
+    url: Annotated[Text, StringConstraints(max_length=2000)]
+
+
+class RepoInfo(Wire):
+    """A repository as far as its server tells. Without an API to ask, what git does not tell is 0 or empty."""
+
+    name: str
+    full_name: str
+    provider: GitProvider
+    url: str
+    default_branch: str
+    commits_per_month: int
+    file_count: int
+    loc_estimate: int
+    primary_language: str
+    last_updated: Timestamp
+    is_private: bool
+    stars: int | None = None
+    description: str | None = None
+
+
+class FullRepositoryValidation(Wire):
+    """Whether a repository can be read, why not, and what it is."""
+
+    valid: bool
+    error: str | None = None
+    info: RepoInfo | None = None
+
+
+class RecentRepo(Wire):
+    """A repository that the person has used."""
+
+    repo_url: str
+    repo_name: str
+    last_analyzed: Timestamp
+    usage_count: int
+    provider: GitProvider

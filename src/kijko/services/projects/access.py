@@ -1,0 +1,41 @@
+"""Who may what in a project, asked before it is done. The matrix is SQL's: `kijko.project_actions`."""
+
+from typing import Final, Literal
+from uuid import UUID
+
+from kijko.core.db import Query
+from kijko.core.errors import Forbidden
+from kijko.core.tenancy import OrgReader, OrgTx
+from kijko.services.projects.errors import ProjectNotFound
+
+Action = Literal["read", "audit", "source", "edit", "invite", "name_admin", "delete"]
+
+ACTIONS: Final = Query(str, "select unnest(kijko.my_actions($1::uuid))")
+"""What the caller may in a project, to be gathered with the statement that it is asked for."""
+
+_SAID: Final[dict[Action, str]] = {
+    "read": "read it",
+    "audit": "read its audit log",
+    "source": "change its sources or ingest them",
+    "edit": "change its name, settings or privacy",
+    "invite": "change who is in it",
+    "name_admin": "name or remove an admin",
+    "delete": "delete it",
+}
+
+
+async def require(tx: OrgReader | OrgTx, project_id: UUID, action: Action) -> None:
+    """Nothing, where the caller may do that.
+
+    Raises:
+        ProjectNotFound: the caller may not even read it, or there is none. Forbidden: their role does not allow it.
+    """
+    check(await tx.all(ACTIONS, project_id), action)
+
+
+def check(actions: list[str], action: Action) -> None:
+    """The same, of what ACTIONS gave. Raises ProjectNotFound or Forbidden."""
+    if "read" not in actions:
+        raise ProjectNotFound
+    if action not in actions:
+        raise Forbidden(f"Your role in this project does not let you {_SAID[action]}. Ask one of its admins.")

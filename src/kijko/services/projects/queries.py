@@ -1,0 +1,310 @@
+"""Every statement on projects. Postgres writes the JSON; tests hold it to the wire model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from kijko.core.db import Json, Jsonb, Query, Scalar, Statement
+from kijko.core.db.query import Call
+from kijko.core.tenancy import OrgReader, OrgTx
+from kijko.models.projects import ProjectSort
+
+_UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+_WIRE = (
+    'p.id, p.user_id as "userId", p.organization_id as "organizationId", p.name, p.description, p.type, p.status, '
+    'p.privacy, p.chunking_strategy as "chunkingStrategy", p.include_metadata as "includeMetadata", '
+    'p.anonymize_secrets as "anonymizeSecrets", p.total_repos as "totalRepos", p.total_files as "totalFiles", '
+    'p.original_tokens as "originalTokens", p.optimized_tokens as "optimizedTokens", '
+    'p.ingestion_time_seconds as "ingestionTimeSeconds", '
+    "to_char(p.created_at at time zone 'UTC', " + _UTC + ') as "createdAt", '
+    "to_char(p.updated_at at time zone 'UTC', " + _UTC + ') as "updatedAt"'
+)
+
+_GET = Json("select row_to_json(r) from (select " + _WIRE + " from projects p where p.id = $1::uuid) r")
+
+
+async def get(reader: OrgReader | OrgTx, project_id: UUID) -> bytes | None:
+    """The Project as the wire's JSON, or None."""
+    return await reader.json(_GET, project_id)
+
+
+_FULL = Json(
+    "select row_to_json(r) from (select "
+    + _WIRE
+    + """,
+      coalesce((
+        select json_agg(row_to_json(f))
+        from (
+          select
+            o.id, o.project_id as "projectId", o.provider, o.repository_url as "repositoryUrl",
+            o.repository_name as "repositoryName", o.branch, o.status,
+            to_char(o.last_sync_at at time zone 'UTC', """
+    + _UTC
+    + """) as "lastSyncAt",
+            o.last_commit_hash as "lastCommitHash", o.file_count as "fileCount", o.include_paths as "includePaths",
+            o.exclude_paths as "excludePaths",
+            to_char(o.created_at at time zone 'UTC', """
+    + _UTC
+    + """) as "createdAt",
+            to_char(o.updated_at at time zone 'UTC', """
+    + _UTC
+    + """) as "updatedAt"
+          from project_repositories o
+          where o.project_id = p.id and o.organization_id = p.organization_id
+          order by o.created_at, o.id
+        ) f
+      ), '[]'::json) as repositories,
+      coalesce((
+        select json_agg(row_to_json(f))
+        from (
+          select
+            m.id, m.project_id as "projectId", m.user_id as "userId", m.email,
+            nullif(btrim(u.first_name || ' ' || u.last_name), '') as name, null as "avatarUrl", m.role,
+            m.notify_on_ingestion as "notifyOnIngestion", m.notify_on_error as "notifyOnError",
+            m.notify_on_team_changes as "notifyOnTeamChanges", m.notification_level as "notificationLevel",
+            to_char(m.invited_at at time zone 'UTC', """
+    + _UTC
+    + """) as "invitedAt",
+            to_char(m.accepted_at at time zone 'UTC', """
+    + _UTC
+    + """) as "acceptedAt",
+            to_char(m.last_active_at at time zone 'UTC', """
+    + _UTC
+    + """) as "lastActiveAt"
+          from project_members m
+          left join users u on u.id = m.user_id
+          where m.project_id = p.id and m.organization_id = p.organization_id
+          order by m.invited_at, m.id
+        ) f
+      ), '[]'::json) as members,
+      (
+        select row_to_json(f)
+        from (
+          select
+            i.id, i.project_id as "projectId", i.phase, i.progress as "progressPercent", i.message,
+            json_build_object(
+              'filesProcessed', coalesce(i.metrics -> 'filesProcessed', '0'),
+              'totalFiles', coalesce(i.metrics -> 'totalFiles', '0'),
+              'tokensProcessed', coalesce(i.metrics -> 'tokensProcessed', '0'),
+              'bytesProcessed', coalesce(i.metrics -> 'bytesProcessed', '0'),
+              'chunksCreated', coalesce(i.metrics -> 'chunksCreated', '0'),
+              'errorsEncountered', coalesce(i.metrics -> 'errorsEncountered', '0')
+            ) as metrics,
+            to_char(i.started_at at time zone 'UTC', """
+    + _UTC
+    + """) as "startedAt",
+            to_char(i.estimated_completion_at at time zone 'UTC', """
+    + _UTC
+    + """) as "estimatedCompletionAt",
+            null as "completedAt", i.error_message as "errorMessage", i.error_code as "errorCode"
+          from ingestions i
+          where i.project_id = p.id and i.organization_id = p.organization_id
+            and i.status in ('pending', 'processing')
+          limit 1
+        ) f
+      ) as "currentIngestion"
+    from projects p
+    where p.id = $1::uuid) r"""
+)
+
+
+async def full(reader: OrgReader, project_id: UUID) -> bytes | None:
+    """The ProjectWithRelations as the wire's JSON, or None."""
+    return await reader.json(_FULL, project_id)
+
+
+_STATS = Json(
+    """
+    select json_build_object(
+      'totalProjects', count(*), 'activeProjects', count(*) filter (where p.status = 'active'),
+      'processingProjects', count(*) filter (where p.status = 'processing'),
+      'errorProjects', count(*) filter (where p.status = 'error'),
+      'totalTokens', coalesce(sum(p.optimized_tokens), 0), 'totalFiles', coalesce(sum(p.total_files), 0)
+    )
+    from projects p
+    """
+)
+
+
+async def stats(reader: OrgReader) -> bytes:
+    """The ProjectStats as the wire's JSON."""
+    return await reader.json(_STATS) or b""
+
+
+_INSERT = Statement(
+    """
+    insert into projects (
+      id, organization_id, user_id, name, description, type, privacy, chunking_strategy, include_metadata,
+      anonymize_secrets, settings
+    )
+    values (
+      $1::uuid, kijko.current_org(), auth.uid(), $2::text, $3::text, $4::text, $5::text, $6::text, $7::boolean,
+      $8::boolean, $9::jsonb
+    )
+    """
+)
+
+
+async def insert(
+    tx: OrgTx,
+    project_id: UUID,
+    *,
+    name: str,
+    description: str | None,
+    kind: str,
+    privacy: str,
+    chunking_strategy: str,
+    include_metadata: bool,
+    anonymize_secrets: bool,
+    settings: Jsonb,
+) -> bytes:
+    """Inserts a project, the caller its first admin; answers the Project as the wire's JSON."""
+    # Read by a statement of its own: the caller may read it as its member, which they are once the first has ended.
+    _, made = await tx.gather(
+        _INSERT.bind(
+            project_id,
+            name,
+            description,
+            kind,
+            privacy,
+            chunking_strategy,
+            include_metadata,
+            anonymize_secrets,
+            settings,
+        ),
+        _GET.bind(project_id),
+    )
+    return made or b""
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """What of a project may be changed, as it is kept."""
+
+    name: str
+    description: str | None
+    privacy: str
+    chunking_strategy: str
+    include_metadata: bool
+    anonymize_secrets: bool
+    settings: dict[str, Any]  # AdvancedSettings, as the wire has it
+
+
+EDITABLE: Final = Query(
+    Editable,
+    """
+    select p.name, p.description, p.privacy, p.chunking_strategy, p.include_metadata, p.anonymize_secrets, p.settings
+    from projects p
+    where p.id = $1::uuid
+    for update
+    """,
+    writes=True,
+)
+"""The row, held until the transaction ends; none where the caller may not change it."""
+
+_UPDATE = Statement(
+    """
+    update projects
+    set name = $2::text, description = $3::text, privacy = $4::text, chunking_strategy = $5::text,
+      include_metadata = $6::boolean, anonymize_secrets = $7::boolean, settings = $8::jsonb, updated_at = now()
+    where id = $1::uuid
+    """
+)
+
+
+async def update(tx: OrgTx, project_id: UUID, changed: Editable) -> bytes:
+    """Writes those fields; answers the Project as the wire's JSON."""
+    _, made = await tx.gather(
+        _UPDATE.bind(
+            project_id,
+            changed.name,
+            changed.description,
+            changed.privacy,
+            changed.chunking_strategy,
+            changed.include_metadata,
+            changed.anonymize_secrets,
+            Jsonb(changed.settings),
+        ),
+        _GET.bind(project_id),
+    )
+    return made or b""
+
+
+DELETE: Final = Statement("delete from projects where id = $1::uuid")
+"""With everything that hangs on it."""
+
+_NAME_TAKEN = Scalar(bool, "select kijko.project_name_taken($1::text, $2::uuid)")
+
+
+async def is_name_taken(tx: OrgReader | OrgTx, name: str, except_project: UUID | None) -> bool:
+    """Whether another project of the organization has that name, seen by the caller or not."""
+    return await tx.one(_NAME_TAKEN, name, except_project)
+
+
+ACTIVE: Final = Scalar(UUID, "select kijko.current_org()")
+"""The active organization; null where the caller is no member of it."""
+
+_SWITCH = Json("select set_config('app.current_org_id', $1::uuid::text, true)")
+
+
+def switch(organization_id: UUID) -> Call[bytes | None]:
+    """Makes another organization the active one until the transaction ends; the wall asks who is a member of it."""
+    return _SWITCH.bind(organization_id)
+
+
+_MATCHING = (
+    "($1::text is null or p.status = $1) and ($2::text is null or p.type = $2) "
+    "and ($3::text is null or p.id in (select kijko.find_projects($3)))"
+)
+_BEGIN = (
+    """
+    select json_build_object(
+      'data', coalesce((
+        select json_agg(r)
+        from (
+          select """
+    + _WIRE
+    + " from projects p where "
+    + _MATCHING
+    + " order by "
+)
+_END = (
+    """
+          limit $4::integer offset ($5::bigint - 1) * $4
+        ) r
+      ), '[]'::json),
+      'total', total.n, 'page', $5, 'pageSize', $4, 'hasMore', total.n > $5 * $4
+    )
+    from (
+      select count(*) as n
+      from projects p
+      where """
+    + _MATCHING
+    + """
+    ) total
+    """
+)
+# Each order is an index's, forwards or backwards.
+_LISTS: Final[Mapping[ProjectSort, Json]] = {
+    "name": Json(_BEGIN + "lower(p.name)" + _END),
+    "-name": Json(_BEGIN + "lower(p.name) desc" + _END),
+    "createdAt": Json(_BEGIN + "p.created_at, p.id desc" + _END),
+    "-createdAt": Json(_BEGIN + "p.created_at desc, p.id" + _END),
+    "updatedAt": Json(_BEGIN + "p.updated_at, p.id desc" + _END),
+    "-updatedAt": Json(_BEGIN + "p.updated_at desc, p.id" + _END),
+}
+
+
+async def list_page(
+    reader: OrgReader,
+    *,
+    search: str | None,
+    status: str | None,
+    kind: str | None,
+    sort: ProjectSort,
+    page: int,
+    page_size: int,
+) -> bytes:
+    """A ProjectPage as the wire's JSON."""
+    return await reader.json(_LISTS[sort], status, kind, search, page_size, page) or b""

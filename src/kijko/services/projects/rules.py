@@ -1,0 +1,108 @@
+"""What can be decided about a project without asking anything."""
+
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from kijko.core.errors import Invalid
+from kijko.models.enums import ChunkingStrategy, OutputFormat, ProjectCreationStep, ProjectType
+from kijko.models.projects import AdvancedSettings, UpdateProjectRequest
+from kijko.services.projects.queries import Editable
+
+Settings = dict[str, Any]  # AdvancedSettings, as the wire has it
+
+SHORTEST_NAME: Final = 3
+LONGEST_NAME: Final = 50
+
+
+def next_steps(kind: ProjectType, *, with_settings: bool) -> list[ProjectCreationStep]:
+    """What is left to do for a new project. A manual one has no source to choose."""
+    steps = [ProjectCreationStep.TEAM_SETUP, ProjectCreationStep.SETTINGS, ProjectCreationStep.REVIEW]
+    if kind is not ProjectType.MANUAL:
+        steps.insert(0, ProjectCreationStep.SOURCE_CONFIG)
+    return [step for step in steps if not (with_settings and step is ProjectCreationStep.SETTINGS)]
+
+
+def why_no_name(name: str) -> str | None:
+    """Why no project may be called so, in a sentence."""
+    length = len(name.strip())
+    if length < SHORTEST_NAME:
+        return f"The name must have at least {SHORTEST_NAME} characters."
+    if length > LONGEST_NAME:
+        return f"The name must have at most {LONGEST_NAME} characters."
+    return None
+
+
+def merged(kept: Settings, given: AdvancedSettings | None) -> Settings:
+    """Settings with those that were given: an object's fields one by one; null removes, and no settings clear all."""
+    if given is None:
+        return {}
+    found = dict(kept)
+    for name, value in given.model_dump(mode="json", by_alias=True, exclude_unset=True).items():
+        if value is None:
+            found.pop(name, None)
+        elif isinstance(value, dict):
+            found[name] = {**found.get(name, {}), **value}
+        else:
+            found[name] = value
+    return found
+
+
+def changed(kept: Editable, body: UpdateProjectRequest) -> Editable:
+    """A project with the fields that are present in the request."""
+    present = {name: getattr(body, name) for name in body.model_fields_set - {"settings"}}
+    if "settings" in body.model_fields_set:
+        present["settings"] = merged(kept.settings, body.settings)
+        second = second_name(body.settings)
+        if second is not None:
+            present.setdefault("anonymize_secrets", second)
+    return replace(kept, **present)
+
+
+def second_name(given: AdvancedSettings | None) -> bool | None:
+    """What the settings say of anonymizing secrets, where they do: the project's own field wins over it."""
+    options = given.processing_options if given is not None else None
+    if options is None or "anonymize_secrets" not in options.model_fields_set:
+        return None
+    return options.anonymize_secrets
+
+
+def aligned(of: Editable) -> Editable:
+    """The same, both names of `anonymizeSecrets` saying what the project's own field says."""
+    options = of.settings.get("processingOptions")
+    if options is None or "anonymizeSecrets" not in options:
+        return of
+    told = {**options, "anonymizeSecrets": of.anonymize_secrets}
+    return replace(of, settings={**of.settings, "processingOptions": told})
+
+
+def check(of: Editable) -> None:
+    """Nothing, where the settings fit each other.
+
+    Raises:
+        Invalid: they do not; `field` says where.
+    """
+    settings = of.settings
+    webhook = settings.get("webhookUrl")
+    if webhook is None and of.chunking_strategy == ChunkingStrategy.CUSTOM:
+        raise Invalid(
+            "The chunking strategy custom needs settings.webhookUrl: the address that cuts the files.",
+            field="settings.webhookUrl",
+        )
+    if webhook is not None and not _is_https(webhook):
+        raise Invalid(
+            "settings.webhookUrl must be an address that begins with https:// and holds no user name or password.",
+            field="settings.webhookUrl",
+        )
+    if settings.get("embeddingModel") is not None and settings.get("outputFormat") != OutputFormat.VECTOR:
+        raise Invalid(
+            "settings.embeddingModel is only for settings.outputFormat vector.", field="settings.embeddingModel"
+        )
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return False
