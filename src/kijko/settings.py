@@ -111,6 +111,25 @@ class Stripe(Group):
     timeout_s: float = Field(5, gt=0)
 
 
+class Git(Group):
+    """Reading repositories: whom they may be read from, for how long, and how much."""
+
+    allowed_hosts: frozenset[str] = frozenset()
+    """JSON: ["127.0.0.1:8080"]: `host:port` pairs that may be private addresses and speak http. None by default."""
+    answer_s: float = Field(15, gt=0)
+    """How long a git server may take to say what it has."""
+    fetch_s: float = Field(600, gt=0)
+    """How long one fetch may take."""
+    max_bytes: int = Field(1_000_000_000, ge=1_000_000)
+    """What one repository may take on disk, compressed as git keeps it."""
+    max_files: int = Field(100_000, ge=1)
+    """Files in one commit."""
+    max_file_bytes: int = Field(2_000_000, ge=1000)
+    """A larger file is not fetched where the server can leave it out, and never read."""
+    memory_bytes: int = Field(1_500_000_000, ge=500_000_000)
+    """Address space of each git process; a repository that needs more to unpack is refused."""
+
+
 class Models(Group):
     """Model providers: the server's own keys and, where a provider stands elsewhere, its address."""
 
@@ -171,6 +190,7 @@ class Settings(BaseSettings):
     auth: Auth = Auth()
     http: Http = Http()
     stripe: Stripe = Stripe()
+    git: Git = Git()
     models: Models = Models()
     worker: Worker = Worker()
     log: Log = Log()
