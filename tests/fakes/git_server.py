@@ -22,7 +22,12 @@ from types import TracebackType
 from typing import Self
 
 BRANCH = "main"
-_SERVED = ("uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true", "safe.directory=*")
+_SERVED = (
+    "http.receivepack=false",
+    "uploadpack.allowFilter=true",
+    "uploadpack.allowAnySHA1InWant=true",
+    "safe.directory=*",
+)
 _ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath),
     "HOME": "/nonexistent",
@@ -103,6 +108,8 @@ class GitServer:
     silent: set[str] = field(default_factory=set)
     """Beginnings of paths that are never answered."""
     bytes_a_second: int | None = None
+    options: tuple[str, ...] = ()
+    """Further settings of the git that serves, such as `uploadpack.allowFilter=false`."""
     asked: list[str] = field(default_factory=list)
     """Method and path of each request, in order."""
     authorized: list[str] = field(default_factory=list)
@@ -197,9 +204,9 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 "GIT_PROJECT_ROOT": str(server.folder),
                 "GIT_HTTP_EXPORT_ALL": "1",
                 "REMOTE_ADDR": "127.0.0.1",
-                "GIT_CONFIG_COUNT": str(len(_SERVED)),
+                "GIT_CONFIG_COUNT": str(len(_SERVED + server.options)),
             }
-            for at, option in enumerate(_SERVED):
+            for at, option in enumerate(_SERVED + server.options):
                 told[f"GIT_CONFIG_KEY_{at}"], told[f"GIT_CONFIG_VALUE_{at}"] = option.split("=", 1)
             done = subprocess.run(
                 ["git", "http-backend"], input=body, env=_ENVIRONMENT | told, capture_output=True, check=False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kijko.clients.git import Credential, Git, GitFailure, Objects
+from kijko.clients.git import Credential, Git, GitFailure, Objects, history
 from kijko.settings import Git as GitSettings
 from tests.fakes.git_server import GitServer
 
@@ -168,3 +168,33 @@ async def test_a_credential_is_in_no_command_line_no_log_no_error_and_no_file(
     kept = [path for path in (tmp_path / "f").rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if _PASSWORD.encode() in path.read_bytes()]
+
+
+async def test_the_past_is_told_for_each_file_without_its_old_contents(
+    server: GitServer, client: Git, tmp_path: Path
+) -> None:
+    repository = server.repository("app", {"old.txt": "o", "a.txt": "1"})
+    repository.commit({"a.txt": os.urandom(50_000)}, message="Second", by="Ann Other")
+    third = repository.commit({"a.txt": "3"}, message="Third: über", by="Ann Other")
+    fourth = repository.commit({"b\n.txt": "4"}, message="Fourth")
+    commit = await client.fetch(repository.url, "main", tmp_path / "f", history=3)
+    assert server.sent < 20_000
+    told = history(tmp_path / "f", commit)
+    assert {path: (c.commit, c.author, c.subject, c.changes) for path, c in told.items()} == {
+        b"b\n.txt": (fourth, "Test", "Fourth", 1),
+        b"a.txt": (third, "Ann Other", "Third: über", 1),
+    }
+    fifth = repository.commit({"a.txt": "5"}, message="Fifth")
+    assert await client.fetch(repository.url, "main", tmp_path / "f", history=3) == fifth
+    again = history(tmp_path / "f", fifth)
+    assert (again[b"a.txt"].subject, again[b"a.txt"].changes) == ("Fifth", 2)
+    assert contents(tmp_path / "f", fifth) == {"old.txt": b"o", "a.txt": b"5", "b\n.txt": b"4"}
+
+
+async def test_without_a_past_nothing_is_told_of_it(server: GitServer, client: Git, tmp_path: Path) -> None:
+    repository = server.repository("app", {"a.txt": "1"})
+    commit = await client.fetch(repository.url, "main", tmp_path / "f")
+    repository.commit({"a.txt": "2"})
+    assert history(tmp_path / "f", commit) == {}
+    with pytest.raises(GitFailure):
+        history(tmp_path / "f", "0" * 40)

@@ -7,6 +7,19 @@ What people name is never trusted: see `core.addresses` for where it may lead, `
 from kijko.clients.git.client import Git, Progress, Refs
 from kijko.clients.git.command import Credential
 from kijko.clients.git.failure import Code, GitFailure
+from kijko.clients.git.history import Change, history
 from kijko.clients.git.objects import Entry, Objects, unsafe
 
-__all__ = ["Code", "Credential", "Entry", "Git", "GitFailure", "Objects", "Progress", "Refs", "unsafe"]
+__all__ = [
+    "Change",
+    "Code",
+    "Credential",
+    "Entry",
+    "Git",
+    "GitFailure",
+    "Objects",
+    "Progress",
+    "Refs",
+    "history",
+    "unsafe",
+]

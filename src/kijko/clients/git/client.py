@@ -82,7 +82,7 @@ class Git:
             credential: shown to the server of `url` alone.
             known: a commit; while the branch is still at it, nothing is fetched.
             progress: is told how it goes.
-            history: commits to bring as well, without their files, for `Objects.history`.
+            history: commits to bring as well, without their files, for `history`.
 
         Raises:
             GitFailure: it cannot be read; the code says why, and for a cap which.
