@@ -102,6 +102,36 @@ class Http(Group):
     """Whether /docs and /openapi.json are served; default: everywhere but in production."""
 
 
+class Storage(Group):
+    """Where uploaded files are kept, and how much one upload may bring."""
+
+    url: str | None = None
+    """`file:///folder`, or `s3://bucket/prefix` for S3 and what speaks it."""
+    endpoint: Url | None = None
+    """S3's address where it is not Amazon's: Supabase's is https://<project>.storage.supabase.co/storage/v1/s3."""
+    region: str = "us-east-1"
+    access_key_id: str | None = None
+    """Default: what the machine's role gives."""
+    secret_access_key: SecretStr | None = None
+    allow_http: bool = False
+    """Whether the endpoint may be reached without TLS."""
+    timeout_s: float = Field(60, gt=0)
+    """The deadline of one request to the store."""
+    max_file_bytes: int = Field(104_857_600, ge=1)
+    """One uploaded file, and one file in a zip."""
+    max_request_bytes: int = Field(1_073_741_824, ge=1024)
+    """One upload with all its files."""
+    max_files: int = Field(1000, ge=1)
+    """Files of one upload."""
+    max_zip_files: int = Field(10_000, ge=1)
+    max_zip_bytes: int = Field(1_000_000_000, ge=1)
+    """A zip's files, unpacked."""
+    max_zip_ratio: int = Field(100, ge=1)
+    """How many times its own size a zip may unpack to."""
+    spool: str | None = None
+    """A folder for what is being received; default the system's. Not in memory, please."""
+
+
 class Stripe(Group):
     """Stripe, or a stand-in at another address."""
 
@@ -191,6 +221,7 @@ class Settings(BaseSettings):
     http: Http = Http()
     stripe: Stripe = Stripe()
     git: Git = Git()
+    storage: Storage = Storage()
     models: Models = Models()
     worker: Worker = Worker()
     log: Log = Log()
