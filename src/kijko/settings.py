@@ -130,6 +130,9 @@ class Worker(Group):
 
     concurrency: int = Field(1000, ge=1)
     """Executions one worker process holds at once."""
+    held_characters: int = Field(16_000_000, ge=1)
+    """Characters of long prompts that one worker process holds at once; further ones wait for room. A character takes
+    up to four bytes, in the prompt and again in an answer that repeats it."""
     batch: int = Field(50, ge=1, le=1000)
     """Rows claimed, and results written, in one statement at the most."""
     lease_s: float = Field(30, gt=1)
