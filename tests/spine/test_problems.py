@@ -182,7 +182,11 @@ async def test_a_nul_character_is_refused_wherever_it_stands(person: Callable[..
     body = {"name": "a\x00b", "promptTemplate": "x"}
     assert problem(await http.post("/skills", json=body), 422, "VALIDATION_ERROR")["field"] == "name"
     problem(await http.get("/skills?search=a%00b"), 422, "VALIDATION_ERROR")
-    problem(await http.get("/skills/a%00b"), 422, "VALIDATION_ERROR")
+    problem(await http.get("/skills/a%00b"), 404, "SKILL_NOT_FOUND")
+    problem(await http.get("/executions/%00"), 404, "EXECUTION_NOT_FOUND")
+    problem(await http.get("/no%00thing"), 404, "NOT_FOUND")
+    problem(await http.delete("/auth/sessions/%00"), 404, "SESSION_NOT_FOUND")
+    problem(await http.get("/auth/oauth/google%00"), 404, "UNKNOWN_PROVIDER")
 
 
 @pytest.mark.parametrize("page", ["99999999999999999999999999", "9" * 5000, "-1", "0", "1.5"])
@@ -224,9 +228,9 @@ async def test_a_body_over_the_limit_is_a_413_announced_or_not(person: Callable[
 
 
 async def test_a_large_body_within_the_limit_is_read_whole(person: Callable[..., Person]) -> None:
-    found = await person().http.post("/skills", json={"name": "Large", "promptTemplate": "x" * 199_999})
+    found = await person().http.post("/skills", json={"name": "Large", "promptTemplate": "x" * 99_999})
     assert found.status_code == 201
-    assert len(found.json()["promptTemplate"]) == 199_999
+    assert len(found.json()["promptTemplate"]) == 99_999
 
 
 async def test_v1_is_another_name_of_the_same_api(person: Callable[..., Person], stack_env: dict[str, str]) -> None:
