@@ -63,6 +63,15 @@ class Keycloak(Group):
     timeout_s: float = Field(5, gt=0)
 
 
+class Provider(BaseModel):
+    """Google or GitHub to sign in with. Keycloak is who talks to it, and reads these and more of its variables."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    client_id: str | None = None
+    """The same as in Keycloak's environment. Without it nobody is sent there."""
+
+
 class TrustedIssuer(Group):
     """A further token issuer whose keys are fetched from `jwks_url`. Kijko's own tests sign with one."""
 
@@ -171,12 +180,18 @@ class Settings(BaseSettings):
     database: Database = Database()
     redis: Redis = Redis()
     keycloak: Keycloak = Keycloak()
+    google: Provider = Provider()
+    github: Provider = Provider()
     auth: Auth = Auth()
     http: Http = Http()
     stripe: Stripe = Stripe()
     models: Models = Models()
     worker: Worker = Worker()
     log: Log = Log()
+
+    def is_set_up(self, provider: str) -> bool:
+        """Whether people can sign in with `google` or `github`; False for any other name."""
+        return bool({"google": self.google.client_id, "github": self.github.client_id}.get(provider))
 
 
 class MissingSetting(RuntimeError):

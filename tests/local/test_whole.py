@@ -15,6 +15,13 @@ def test_doctor_finds_everything_well(stack_env, shared):
     told = kijko(shared.home, "doctor")
     assert told.returncode == 0, told.stdout
     assert "Everything is well." in told.stdout
+    assert "Google and GitHub: google is set up; github is set up" in told.stdout
+
+
+def test_doctor_says_which_provider_to_sign_in_with_is_not_set_up_and_calls_it_no_fault(stack_env, shared):
+    told = kijko(shared.home, "doctor", KIJKO_GITHUB_CLIENT_ID="")
+    assert told.returncode == 0, told.stdout
+    assert "google is set up; github is not set up (KIJKO_GITHUB_CLIENT_ID, here and for Keycloak)" in told.stdout
 
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(stack_env, shared):
