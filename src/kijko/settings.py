@@ -57,6 +57,8 @@ class Keycloak(Group):
     """Where this process reaches Keycloak."""
     public_url: Url | None = None
     """Where a browser reaches it, and the base of the issuer; default `url`."""
+    management_url: Url | None = None
+    """Its management port, where this process can: /health then sees its database too."""
     realm: str = "kijko"
     client_id: str = "kijko-api"
     client_secret: SecretStr | None = None

@@ -40,6 +40,19 @@ def test_status_names_every_part_with_its_living_process(stack_env, shared):
     assert any("QuarkusEntryPoint" in word for word in psutil.Process(int(java)).cmdline())
 
 
+def test_whatever_the_tests_did_so_far_every_line_of_our_logs_is_json(stack_env, shared):
+    for name in ("api", "worker", "scheduler"):
+        whole, _, _ = (shared.home / "logs" / f"{name}.log").read_text().rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        assert lines
+        assert all({"time", "level", "event"} <= line.keys() for line in lines)
+
+
+def test_keycloaks_readiness_which_health_asks_for_looks_at_its_database(stack_env):
+    ready = httpx.get(f"{stack_env['KIJKO_KEYCLOAK_MANAGEMENT_URL']}/health/ready", timeout=10).json()
+    assert [check["status"] for check in ready["checks"] if "database" in check["name"]] == ["UP"]
+
+
 def test_migrations_are_all_applied_and_migrating_again_does_nothing(stack_env, shared):
     assert "pending" not in kijko(shared.home, "migrate", "--status").stdout
     assert "up to date" in kijko(shared.home, "migrate", "--dry-run").stdout

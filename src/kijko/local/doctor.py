@@ -157,6 +157,8 @@ def _realm(settings: Settings) -> str:
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise Wrong(f"It has no realm {settings.keycloak.realm}. Import kijko-realm.json, or set KIJKO_KEYCLOAK_REALM.")
     _in_order(answer)
+    if settings.keycloak.management_url:
+        _in_order(httpx.get(f"{settings.keycloak.management_url}/health/ready", timeout=_TIMEOUT_S))
     return str(answer.json()["issuer"])
 
 
