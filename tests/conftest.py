@@ -122,6 +122,8 @@ def _environment(shared: Shared) -> dict[str, str]:
         "KIJKO_MODELS_GOOGLE_BASE_URL": shared.models_url,
         "KIJKO_MODELS_GOOGLE_API_KEY": "dev-only-google",
         "KIJKO_MODELS_TIMEOUT_S": "5",
+        "KIJKO_GOOGLE_CLIENT_ID": "dev-only-google",
+        "KIJKO_GITHUB_CLIENT_ID": "dev-only-github",
         # Keycloak hashes every password: cheaply here, since nothing in the tests is worth guessing.
         "KIJKO_HASH_ALGORITHM": "pbkdf2-sha512) and hashIterations(1000",
     }

@@ -57,10 +57,21 @@ class Keycloak(Group):
     """Where this process reaches Keycloak."""
     public_url: Url | None = None
     """Where a browser reaches it, and the base of the issuer; default `url`."""
+    management_url: Url | None = None
+    """Its management port, where this process can: /health then sees its database too."""
     realm: str = "kijko"
     client_id: str = "kijko-api"
     client_secret: SecretStr | None = None
     timeout_s: float = Field(5, gt=0)
+
+
+class Provider(BaseModel):
+    """Google or GitHub to sign in with. Keycloak is who talks to it, and reads these and more of its variables."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    client_id: str | None = None
+    """The same as in Keycloak's environment. Without it nobody is sent there."""
 
 
 class TrustedIssuer(Group):
@@ -149,6 +160,9 @@ class Worker(Group):
 
     concurrency: int = Field(1000, ge=1)
     """Executions one worker process holds at once."""
+    held_characters: int = Field(16_000_000, ge=1)
+    """Characters of long prompts that one worker process holds at once; further ones wait for room. A character takes
+    up to four bytes, in the prompt and again in an answer that repeats it."""
     batch: int = Field(50, ge=1, le=1000)
     """Rows claimed, and results written, in one statement at the most."""
     lease_s: float = Field(30, gt=1)
@@ -187,6 +201,8 @@ class Settings(BaseSettings):
     database: Database = Database()
     redis: Redis = Redis()
     keycloak: Keycloak = Keycloak()
+    google: Provider = Provider()
+    github: Provider = Provider()
     auth: Auth = Auth()
     http: Http = Http()
     stripe: Stripe = Stripe()
@@ -194,6 +210,10 @@ class Settings(BaseSettings):
     models: Models = Models()
     worker: Worker = Worker()
     log: Log = Log()
+
+    def is_set_up(self, provider: str) -> bool:
+        """Whether people can sign in with `google` or `github`; False for any other name."""
+        return bool({"google": self.google.client_id, "github": self.github.client_id}.get(provider))
 
 
 class MissingSetting(RuntimeError):

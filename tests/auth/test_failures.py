@@ -24,7 +24,7 @@ from tests.auth.conftest import (
     problem,
     signup_body,
 )
-from tests.conftest import Person, Shared
+from tests.conftest import Person, Shared, fresh_address
 from tests.spine.conftest import Served
 
 Make = Callable[..., Any]
@@ -324,7 +324,7 @@ async def test_a_sign_in_that_is_set_up_wrongly_is_a_503_and_a_line_in_the_log(
     one: Account = await account()
     before = keycloak.sessions(one.email)
     served = serve(**wrong)
-    async with httpx.AsyncClient(base_url=served.url) as http:
+    async with httpx.AsyncClient(base_url=served.url, headers={"X-Forwarded-For": fresh_address()}) as http:
         answer = await http.post("/api/auth/login", json={"email": one.email, "password": one.password})
     assert problem(answer) == (503, "UNAVAILABLE")
     assert len(served.lines(level="error")) == 1

@@ -175,6 +175,20 @@ async def test_an_unknown_provider_is_a_404(api: httpx.AsyncClient, provider: st
         assert problem(answer) == (404, "UNKNOWN_PROVIDER")
 
 
+async def test_a_provider_that_is_not_set_up_here_is_said_in_the_web_app_before_the_browser_leaves(
+    serve: Callable[..., Served],
+) -> None:
+    served = serve(KIJKO_GOOGLE_CLIENT_ID="")
+    async with httpx.AsyncClient(base_url=served.url, headers={"X-Forwarded-For": fresh_address()}) as http:
+        refused, other = await http.get("/api/auth/oauth/google"), await http.get("/api/auth/oauth/github")
+    assert refused.status_code == 302
+    said = fragment(refused.headers["location"], refused)
+    assert said["error"] == "unknown_provider"
+    assert said["error_description"] == "Signing in with Google is not set up here. Choose another way to sign in."
+    assert "set-cookie" not in refused.headers
+    assert "kc_idp_hint=github" in other.headers["location"]
+
+
 async def test_another_browser_cannot_finish_what_this_one_began(
     api: httpx.AsyncClient, upstream: Upstream, browser: Browser, start: str, stack_env: dict[str, str]
 ) -> None:

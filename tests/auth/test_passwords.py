@@ -50,9 +50,48 @@ async def test_a_change_needs_the_present_password_and_leaves_no_session_behind(
         answer = await change(one, one.password, weak)
         assert problem(answer) == (422, "WEAK_PASSWORD")
         assert answer.json()["field"] == "new_password"
+        assert answer.json()["details"] == [{"field": "new_password", "message": answer.json()["detail"]}]
     assert await one.status_of() == 200
     assert keycloak.sessions(one.email) == before
     assert (await one.log_in()).status_code == 200
+
+
+async def test_of_several_changes_at_once_each_200_has_tokens_that_work(account: Make) -> None:
+    one = await account()
+    wanted = [f"dev-only-password-{turn}" for turn in range(3)]
+
+    async def attempt(new: str) -> tuple[str, httpx.Response, int]:
+        answer = await change(one, one.password, new)
+        worked = await one.status_of(answer.json()["access_token"]) if answer.status_code == 200 else 0
+        return new, answer, worked
+
+    results = await asyncio.gather(*map(attempt, wanted))
+    won = [(new, worked) for new, answer, worked in results if answer.status_code == 200]
+    assert [worked for _, worked in won] == [200]
+    lost = {problem(answer) for _, answer, _ in results if answer.status_code != 200}
+    assert lost <= {(409, "CONFLICT"), (401, "INVALID_CREDENTIALS"), (401, "UNAUTHENTICATED")}
+    (new, _), *_ = won
+    assert (await one.log_in(new)).status_code == 200
+    for _, answer, worked in results:
+        if worked:  # and still, when all the others have been answered
+            assert await one.status_of(answer.json()["access_token"]) == 200
+
+
+async def test_a_change_that_failed_stands_in_nobodys_way(
+    account: Make, owner: psycopg.Connection[Any], keycloak: Keycloak
+) -> None:
+    one = await account()
+    assert problem(await change(one, "not it", NEW)) == (401, "INVALID_CREDENTIALS")
+    user = keycloak.user(one.email)
+    assert user is not None
+    claim = (
+        "insert into password_claims (user_id, id, claimed_until) values (%s, gen_random_uuid(), now() + %s::interval)"
+    )
+    owner.execute(claim, (user["id"], "1 minute"))
+    assert problem(await change(one, one.password, NEW)) == (409, "CONFLICT")
+    owner.execute("update password_claims set claimed_until = now() where user_id = %s", (user["id"],))
+    assert (await change(one, one.password, NEW)).status_code == 200  # its process had died
+    assert owner.execute("select from password_claims where user_id = %s", (user["id"],)).fetchall() == []
 
 
 async def test_an_ended_session_changes_no_password(account: Make) -> None:

@@ -15,6 +15,13 @@ def test_doctor_finds_everything_well(stack_env, shared):
     told = kijko(shared.home, "doctor")
     assert told.returncode == 0, told.stdout
     assert "Everything is well." in told.stdout
+    assert "Google and GitHub: google is set up; github is set up" in told.stdout
+
+
+def test_doctor_says_which_provider_to_sign_in_with_is_not_set_up_and_calls_it_no_fault(stack_env, shared):
+    told = kijko(shared.home, "doctor", KIJKO_GITHUB_CLIENT_ID="")
+    assert told.returncode == 0, told.stdout
+    assert "google is set up; github is not set up (KIJKO_GITHUB_CLIENT_ID, here and for Keycloak)" in told.stdout
 
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(stack_env, shared):
@@ -31,6 +38,19 @@ def test_status_names_every_part_with_its_living_process(stack_env, shared):
     assert all(part["state"] == "running" for part in told["parts"])
     (java,) = [part["pid"] for part in told["parts"] if part["name"] == "keycloak"]
     assert any("QuarkusEntryPoint" in word for word in psutil.Process(int(java)).cmdline())
+
+
+def test_whatever_the_tests_did_so_far_every_line_of_our_logs_is_json(stack_env, shared):
+    for name in ("api", "worker", "scheduler"):
+        whole, _, _ = (shared.home / "logs" / f"{name}.log").read_text().rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines()]
+        assert lines
+        assert all({"time", "level", "event"} <= line.keys() for line in lines)
+
+
+def test_keycloaks_readiness_which_health_asks_for_looks_at_its_database(stack_env):
+    ready = httpx.get(f"{stack_env['KIJKO_KEYCLOAK_MANAGEMENT_URL']}/health/ready", timeout=10).json()
+    assert [check["status"] for check in ready["checks"] if "database" in check["name"]] == ["UP"]
 
 
 def test_migrations_are_all_applied_and_migrating_again_does_nothing(stack_env, shared):

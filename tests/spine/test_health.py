@@ -61,6 +61,30 @@ async def test_without_keycloak_or_stripe_it_is_degraded(serve: Serve, nobody_li
     assert str(nobody_listens) not in answer.text
 
 
+async def test_keycloak_is_degraded_while_it_says_itself_that_it_is_not_ready(serve: Serve) -> None:
+    """As it does without its database, while it still answers for its realm from memory."""
+    told = b'{"status":"DOWN"}'
+
+    async def not_ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        status = b"503 Service Unavailable" if asked.startswith(b"GET /health/ready ") else b"200 OK"
+        writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (status, len(told), told))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(not_ready, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        served = serve(KIJKO_KEYCLOAK_MANAGEMENT_URL=f"http://127.0.0.1:{port}")
+        answer = await get(served.url + "/health")
+    assert answer.json()["status"] == "degraded"
+    assert {name for name, each in answer.json()["checks"].items() if each["status"] != "healthy"} == {"keycloak"}
+
+
+async def test_without_a_management_port_keycloak_is_judged_by_its_realm(serve: Serve) -> None:
+    served = serve(KIJKO_KEYCLOAK_MANAGEMENT_URL="")
+    assert (await get(served.url + "/health")).json()["checks"]["keycloak"]["status"] == "healthy"
+
+
 async def test_a_wrong_stripe_key_is_noticed_and_not_told(serve: Serve) -> None:
     served = serve(KIJKO_STRIPE_SECRET_KEY="sk_test_devonlywrong")
     answer = await get(served.url + "/health")

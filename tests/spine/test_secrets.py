@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import subprocess
 import sys
 from typing import Any
 
@@ -76,6 +77,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sys, "stdout", out)
     root = logging.getLogger()
     before = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     configure(Log(format="json", level="INFO"))
 
     def lines() -> list[dict[str, Any]]:
@@ -84,6 +86,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     yield lines
     root.handlers[:], root.level = before
+    logging.captureWarnings(False)
     structlog.reset_defaults()
 
 
@@ -96,6 +99,25 @@ def test_both_kinds_of_loggers_write_the_same_kind_of_line(logged: Any) -> None:
     plain, structured = logged()
     assert plain.items() >= {"level": "warning", "event": "half of it is gone", "request_id": "the-request"}.items()
     assert structured.items() >= {"level": "warning", "event": "cache.gone", "request_id": "the-request"}.items()
+
+
+_DYING = """
+import warnings
+from kijko.core.logging import configure
+from kijko.settings import Log
+configure(Log(format="json"))
+warnings.warn("said once")
+raise RuntimeError("no redis://:s3cr3t@cache")
+"""
+
+
+def test_warnings_and_the_exception_that_ends_a_process_are_lines_of_its_log_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", _DYING], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    warned, died = map(json.loads, ended.stdout.splitlines())
+    assert (warned["level"], "said once" in warned["event"]) == ("warning", True)
+    assert (died["level"], died["event"]) == ("critical", "process.died")
+    assert "RuntimeError: no redis://:[hidden]@cache" in died["exception"]
 
 
 def test_secret_fields_and_traces_are_hidden(logged: Any) -> None:

@@ -28,6 +28,11 @@ class Invalid(AppError):
 
     code = "VALIDATION_ERROR"
 
+    def __init__(self, detail: str | None = None, *, field: str | None = None, details: Details | None = None) -> None:
+        super().__init__(detail, field=field, details=details)
+        if field is not None and details is None:  # a form shows what is in details, each at its field
+            self.details = [{"field": field, "message": self.detail}]
+
 
 class Unauthenticated(AppError):
     """Sign in first: this needs a valid access token."""

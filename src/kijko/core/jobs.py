@@ -1,6 +1,12 @@
 """Nudges to the workers. The row is the job, so a nudge carries nothing and a lost one costs a moment, not work."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+HEARTBEAT: Final = "kijko:worker:heartbeat:"
+"""Redis: a key that begins so, and ends in its id, is there while a worker takes up runs."""
+HEARTBEAT_S: Final = 2
+HEARTBEAT_TTL_S: Final = 6
+"""A worker that died without a word is missed this long after its last beat, at the most."""
 
 
 class Jobs(Protocol):

@@ -12,6 +12,7 @@ import sys
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import IO, Any, Final
 
 import orjson
@@ -62,6 +63,8 @@ class _Sink:
         try:
             self._stream.write(b"".join(lines))
             self._stream.flush()
+        except RuntimeError:  # a signal's handler logs in the middle of its own thread's write
+            self._waiting[:0] = lines
         except (OSError, ValueError):
             return  # nobody reads any more; a log must not end the work
 
@@ -102,12 +105,20 @@ def configure(settings: Log) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Handler()]
     root.setLevel(level)
+    logging.captureWarnings(True)
+    sys.excepthook = _fatal
     for name in ("httpx", "httpcore", "stripe"):  # each call they make is ours to log
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"  # our own line says more
+
+
+def _fatal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last words of a process that an exception ends; KeyboardInterrupt needs none."""
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("kijko").critical("process.died", exc_info=(kind, error, trace))
 
 
 def emit(event: str, fields: Fields, *, level: str = "info") -> None:

@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 
 from kijko.core import quotas
-from kijko.core.db import Context, Database, Reader, Tx
+from kijko.core.db import Context, Database, Reader, Scalar, Tx
 from kijko.core.db.errors import (
     CommitUnknown,
     DatabaseError,
@@ -85,6 +85,7 @@ _ENTER = (
     "set_config('request.jwt.claims', $6::text, true), set_config('role', 'authenticated', true)"
 )
 _INSUFFICIENT_PRIVILEGE = "42501"
+_NOTHING = Scalar(int, "select 1")
 _SYSTEM = "select set_config('role', 'service_role', true), set_config('app.reason', $1::text, true)"
 
 
@@ -111,6 +112,14 @@ class Tenants:
     def reader(self, principal: Principal) -> OrgReader:
         """Statements as that person, each in one trip."""
         return self.database.reader(_person(principal), kind=OrgReader)
+
+    async def admit(self, principal: Principal) -> None:
+        """What the first statement of a request asks anyway, alone, in one trip.
+
+        Raises:
+            Raised: their session has ended (KJ401), or X-Organization-Id is none of theirs (KJ404).
+        """
+        await self.reader(principal).one(_NOTHING)
 
     @asynccontextmanager
     async def org(self, principal: Principal) -> AsyncIterator[OrgTx]:

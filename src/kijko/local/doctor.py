@@ -61,6 +61,7 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("Redis", lambda: _redis(settings)),
         ("Keycloak", lambda: _realm(settings)),
         ("Keycloak's client", lambda: _client(settings)),
+        ("Google and GitHub", lambda: _providers(settings)),
         ("Stripe", lambda: _stripe(settings)),
         ("Webhook secret", lambda: _present(required(settings.stripe.webhook_secret, "KIJKO_STRIPE_WEBHOOK_SECRET"))),
         ("Mail", lambda: _mail(environ)),
@@ -156,6 +157,8 @@ def _realm(settings: Settings) -> str:
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise Wrong(f"It has no realm {settings.keycloak.realm}. Import kijko-realm.json, or set KIJKO_KEYCLOAK_REALM.")
     _in_order(answer)
+    if settings.keycloak.management_url:
+        _in_order(httpx.get(f"{settings.keycloak.management_url}/health/ready", timeout=_TIMEOUT_S))
     return str(answer.json()["issuer"])
 
 
@@ -169,6 +172,16 @@ def _client(settings: Settings) -> str:
         raise Wrong(f"It refuses the client {settings.keycloak.client_id} ({answer.status_code}). Correct {name}.")
     _in_order(answer)
     return settings.keycloak.client_id
+
+
+def _providers(settings: Settings) -> str:
+    """Neither is needed: that one is not set up is no fault."""
+    return "; ".join(
+        f"{name} is set up"
+        if settings.is_set_up(name)
+        else f"{name} is not set up (KIJKO_{name.upper()}_CLIENT_ID, here and for Keycloak)"
+        for name in ("google", "github")
+    )
 
 
 def _stripe(settings: Settings) -> str:

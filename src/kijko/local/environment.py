@@ -41,6 +41,7 @@ def settings(site: Site) -> dict[str, str]:
         chosen["KIJKO_REDIS_URL"] = redis.url(site)
     if not site.is_outside("keycloak"):
         chosen["KIJKO_KEYCLOAK_URL"] = f"http://{HOST}:{site.port('keycloak')}"
+        chosen["KIJKO_KEYCLOAK_MANAGEMENT_URL"] = f"http://{HOST}:{site.port('keycloak-management')}"
         chosen["KIJKO_KEYCLOAK_CLIENT_SECRET"] = site.secrets.keycloak_client
     if not site.is_outside("stripe"):
         chosen["KIJKO_STRIPE_API_BASE"] = f"http://{HOST}:{site.port('stripe')}"

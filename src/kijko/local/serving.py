@@ -13,7 +13,7 @@ _API = (
     "--factory",
     "kijko.main:app_factory",
     "--loop=uvloop",
-    "--http=httptools",
+    "--http=kijko.middleware.protocol:Http",
     "--ws=websockets-sansio",
     "--no-access-log",
     "--no-server-header",

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class LastResort:
-    """Answers 500 INTERNAL for an unexpected error, and 422 for an address with a NUL in it: no route can take one."""
+    """Answers 500 INTERNAL for an unexpected error, and 422 for a query with a NUL in it: no route can take one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,7 +23,7 @@ class LastResort:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+        if b"%00" in scope["query_string"]:
             await send_problem(send, NulCharacter())
             return
         started = False

@@ -22,11 +22,14 @@ from kijko.models.enums import SkillCategory, SkillOutputFormat
 SkillName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(no_nul)
 ]
-PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=200_000)]
+PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]
 StopSequence = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 FieldName = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
 
+
+LARGEST_SCHEMA = 50_000
+"""Characters of a skill's whole input schema, defaults included: a list of a hundred skills has a hundred of them."""
 
 INPUT_TYPES: Mapping[str, str] = {
     "string": "a text",
@@ -123,6 +126,8 @@ class CreateSkillRequest(Request):
     @classmethod
     def _distinct_inputs(cls, given: list[InputSchemaField] | None) -> list[InputSchemaField] | None:
         names = [entry.name for entry in given or ()]
+        if sum(len(entry.model_dump_json()) for entry in given or ()) > LARGEST_SCHEMA:
+            raise ValueError(f"must be at most {LARGEST_SCHEMA:,} characters long as JSON")
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"names {', '.join(doubled)} more than once")

@@ -91,7 +91,7 @@ async def forgot_password(
 @router.post(
     "/password/change",
     summary="Change my password",
-    responses=problems("INVALID_CREDENTIALS", "WEAK_PASSWORD", "UNAVAILABLE"),
+    responses=problems("INVALID_CREDENTIALS", "WEAK_PASSWORD", "CONFLICT", "UNAVAILABLE"),
 )
 async def change_password(
     body: ChangePasswordRequest, desk: CurrentDesk, principal: CurrentPrincipal, device: CurrentDevice

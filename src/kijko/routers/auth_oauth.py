@@ -82,8 +82,14 @@ async def exchange(body: CodeRequest, desk: CurrentDesk) -> TokenResponse:
     responses=problems("UNKNOWN_PROVIDER") | {302: {"description": "To the provider, by way of the sign-in server."}},
 )
 async def begin(provider: str, desk: CurrentDesk) -> Response:
-    """Sends the browser to `google` or `github`. It has 10 minutes to come back to the callback."""
-    departure = identity.begin(desk, provider)
+    """Sends the browser to `google` or `github`. It has 10 minutes to come back to the callback.
+
+    One that is not set up in this installation is said in the web app: `/auth/callback#error=unknown_provider&…`.
+    """
+    try:
+        departure = identity.begin(desk, provider)
+    except identity.ProviderNotSetUp as problem:
+        return _to_web(desk, error=problem.code.lower(), error_description=problem.detail)
     answer = Response(status_code=status.HTTP_302_FOUND, headers={"location": departure.url})
     answer.set_cookie(
         departure.cookie_name,

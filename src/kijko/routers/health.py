@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response, status
 
 from kijko.clients import Clients
 from kijko.core.db.errors import DatabaseError
+from kijko.core.jobs import HEARTBEAT, HEARTBEAT_TTL_S
 from kijko.models.health import Check, Condition, Health, Ready
 from kijko.routers.answers import JsonBytes
 
@@ -22,12 +23,14 @@ Checks = Mapping[str, Callable[[], Awaitable[None]]]
 
 _DEADLINE_S: Final = 2.0
 _KEPT_S: Final = 1.0
-_HEARTBEATS: Final = "kijko:worker:heartbeat:*"
 _VERSION: Final = version("kijko")
 
 
 class NoWorker(Exception):
-    """No worker has reported in the last 15 s."""
+    """No worker has reported for a while, or the last one has stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(f"No worker has reported in the last {HEARTBEAT_TTL_S} s, or the last one has stopped.")
 
 
 class Checkup:
@@ -62,7 +65,7 @@ def checkup(clients: Clients) -> Checkup:
         await clients.redis.ping()
 
     async def workers() -> None:
-        async for _ in clients.redis.scan_iter(match=_HEARTBEATS, count=1000):
+        async for _ in clients.redis.scan_iter(match=f"{HEARTBEAT}*", count=1000):
             return
         raise NoWorker
 
@@ -123,7 +126,7 @@ async def _check(name: str, check: Callable[[], Awaitable[None]]) -> Check:
     except TimeoutError:
         error = f"did not answer within {_DEADLINE_S:g} s"
     except NoWorker as absent:
-        error = " ".join((type(absent).__doc__ or "").split())
+        error = str(absent)
     except Exception as failure:  # whatever a client raises, the others are still to be told about
         error = _short(failure)
         log.warning("%s is not well: %s: %s", name, type(failure).__name__, failure)

@@ -132,7 +132,7 @@ async def _attempt(request: Request) -> Attempt | None:
     if key is None or scope["method"] != "POST" or scope["path"].startswith(_APART):
         return None
     path = scope["path"].lower()  # an id may be in capitals, and is the same id
-    return idempotency.attempt(path, key, scope["query_string"], await request.body())
+    return idempotency.attempt(path, key, await request.body())
 
 
 async def _claim(tx: OrgTx, clients: Clients, attempt: Attempt, *, lease: bool) -> None:

@@ -19,6 +19,7 @@ from kijko.core.tenancy import translate
 from kijko.middleware.answer import MEDIA_TYPE, rendered
 from kijko.middleware.errors import MalformedJson, MethodNotAllowed, PayloadTooLarge, Refusal, UnsupportedMediaType
 from kijko.models.problem import problem_of, status_of
+from kijko.routers.strangers import stranger
 from kijko.routers.validation import meaning
 
 log = logging.getLogger(__name__)
@@ -74,19 +75,21 @@ def expected(error: Exception) -> AppError | None:
             return None
 
 
-async def _on_expected(_: Request, error: Exception) -> Response:
+async def _on_expected(request: Request, error: Exception) -> Response:
     said = expected(error)
     if said is None:
         raise error
+    if isinstance(error, RequestValidationError | UnsupportedMediaType):
+        said = await stranger(request) or said
     if isinstance(said, Unavailable) and said is not error:
         log.warning("unavailable: %s", error)
     return _answer(said)
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     if isinstance(error, Refusal):
-        return _answer(error.error)
+        return _answer(await stranger(request) or error.error)
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
         raise error

@@ -7,7 +7,8 @@ import logging
 import os
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_shutdown
+from celery.apps import worker as celery_worker
+from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown
 
 from kijko.core.logging import configure
 from kijko.settings import Settings, load, required
@@ -59,16 +60,26 @@ def worker_app(settings: Settings) -> Celery:
     def stop(**_: object) -> None:
         runtime.stop()
 
-    def log(**_: object) -> None:
+    def log(instance: celery_worker.Worker | None = None, **_: object) -> None:
+        if instance is not None:
+            instance.quiet = True  # its banner is for people
+            celery_worker.safe_say = _say
         configure(settings.log)
         for chatty in ("celery.app.trace", "celery.worker.strategy"):  # two lines a nudge
             logging.getLogger(chatty).setLevel(logging.WARNING)
 
-    # weak=False: nothing else holds these.
+    # weak=False: nothing else holds these. The first comes before Celery says anything; the second keeps its own
+    # setting-up of logs away.
+    celeryd_init.connect(log, weak=False)
     setup_logging.connect(log, weak=False)
     worker_process_init.connect(start, weak=False)
     worker_shutdown.connect(stop, weak=False)
     return made
+
+
+def _say(text: str, _: object = None) -> None:
+    """What Celery's signal handlers write to stdout past every logger, such as that the worker is to stop."""
+    logging.getLogger("celery.worker").info(text)
 
 
 def __getattr__(name: str) -> Celery:

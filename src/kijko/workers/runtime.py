@@ -13,19 +13,16 @@ from concurrent.futures import Future
 import structlog
 import uvloop
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from kijko.clients import llm
 from kijko.core.db import Database
+from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S
 from kijko.core.notices import Notices
-from kijko.core.redis import connect
+from kijko.core.redis import RedisFailure, connect
 from kijko.core.tenancy import Tenants
 from kijko.services.executions import Runner
 from kijko.settings import Settings, required
 
-HEARTBEAT = "kijko:worker:heartbeat:"
-_HEARTBEAT_S = 5
-_HEARTBEAT_TTL_S = 15
 _STOP_S = 12.0
 _log = structlog.get_logger(__name__)
 
@@ -93,12 +90,11 @@ class Runtime:
         runner = Runner(database, models, notices, settings)
         self._loop, self._stopping, self._runner = asyncio.get_running_loop(), asyncio.Event(), runner
         runner.start()
-        beating = asyncio.create_task(_beat(redis, str(runner.id)))
+        beating = asyncio.create_task(_beat(redis, str(runner.id), self._stopping))
         ready.set_result(None)
         _log.info("worker.ready", worker=str(runner.id), host=socket.gethostname(), pid=os.getpid())
         await _until(self._stopping, runner)
-        beating.cancel()
-        await runner.stop()
+        await asyncio.gather(beating, runner.stop())
         await models.close()
         await redis.aclose()
         await database.database.close()
@@ -114,8 +110,12 @@ async def _until(stopping: asyncio.Event, runner: Runner) -> None:
         raise RuntimeError("a loop of the runner ended")
 
 
-async def _beat(redis: Redis, worker: str) -> None:
-    while True:
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            await redis.set(HEARTBEAT + worker, "1", ex=_HEARTBEAT_TTL_S)
-        await asyncio.sleep(_HEARTBEAT_S)
+async def _beat(redis: Redis, worker: str, stopping: asyncio.Event) -> None:
+    """Shows this worker in Redis until it is to stop; then at once no more, though it still hands its runs back."""
+    while not stopping.is_set():
+        with contextlib.suppress(*RedisFailure):
+            await redis.set(HEARTBEAT + worker, "1", ex=HEARTBEAT_TTL_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), HEARTBEAT_S)
+    with contextlib.suppress(*RedisFailure):
+        await redis.delete(HEARTBEAT + worker)

@@ -134,7 +134,8 @@ async def test_a_wrong_login_or_address_is_said_when_connecting(dsn: str) -> Non
 
 async def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time() -> None:
     settings = {"pool_size": 1, "statement_timeout_ms": 1000, "connect_timeout_s": 0.2, "acquire_timeout_s": 1}
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    held: list[asyncio.StreamWriter] = []  # from Python 3.12 on, a writer that nobody holds closes its connection
+    server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     with pytest.raises(DatabaseUnavailable, match=r"within 0\.2 s"):
         await Database.connect(f"postgresql://u@{host}:{port}/x", prepared=True, application_name="tests", **settings)

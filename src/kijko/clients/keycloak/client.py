@@ -32,6 +32,8 @@ class Keycloak:
         base = required(settings.url, "KIJKO_KEYCLOAK_URL")
         self.public_realm_url: Final = f"{settings.public_url or base}/realms/{settings.realm}"
         self._transport = Transport(base, settings.timeout_s)
+        managed = settings.management_url
+        self._management = Transport(managed, settings.timeout_s) if managed else None
         self._oidc = f"/realms/{settings.realm}/protocol/openid-connect"
         self._admin = f"/admin/realms/{settings.realm}"
         self._realm = f"/realms/{settings.realm}"
@@ -42,10 +44,21 @@ class Keycloak:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.http.aclose()
+        if self._management is not None:
+            await self._management.http.aclose()
 
     async def check(self) -> None:
-        """Returns when the realm answers. Raises SignInUnavailable or Refused."""
-        await self._transport.send("GET", self._realm)
+        """Returns when the realm answers and, as far as the management port can be asked, its database is there.
+
+        The realm alone tells nothing of the database: Keycloak answers from its cache.
+
+        Raises:
+            SignInUnavailable: not well. Refused: no such realm, or no such port.
+        """
+        asked = [self._transport.send("GET", self._realm)]
+        if self._management is not None:
+            asked.append(self._management.send("GET", "/health/ready"))
+        await asyncio.gather(*asked)
 
     # ---- tokens --------------------------------------------------------------------------------------------------
 

@@ -65,12 +65,16 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session of an account. `ip_address` is that of whoever asked Keycloak: often this API."""
+    """A session of an account. `ip_address` is that of whoever asked Keycloak: often this API.
+
+    One that is not `in_use` has no tokens any more: Keycloak took them back, as a refresh token had come twice.
+    """
 
     id: str
     ip_address: str
     started_at: datetime
     last_access_at: datetime
+    in_use: bool
 
     @classmethod
     def read(cls, answer: Json) -> Self:
@@ -80,6 +84,7 @@ class Session:
             ip_address=answer.get("ipAddress", ""),
             started_at=instant(answer["start"]),
             last_access_at=instant(answer["lastAccess"]),
+            in_use=bool(answer.get("clients")),
         )
 
 

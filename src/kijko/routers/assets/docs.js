@@ -14,6 +14,7 @@ const ui = SwaggerUIBundle({
 
 const form = document.getElementById("sign-in");
 const says = document.getElementById("sign-in-says");
+const credentials = document.getElementById("credentials");
 const signOut = document.getElementById("sign-out");
 let timer;
 
@@ -21,14 +22,19 @@ async function post(path, body, token) {
   const headers = { "Content-Type": "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
   const answer = await fetch(path, { method: "POST", headers, body: body && JSON.stringify(body) });
-  const content = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error(content.detail);
+  const content = await answer.json().catch(() => null); // none, or a page of a proxy in between
+  if (!answer.ok) throw new Error(content?.detail ?? `The server answered ${answer.status}.`);
   return content;
+}
+
+function show(text, signedIn) {
+  says.textContent = text;
+  credentials.hidden = signedIn;
+  signOut.hidden = !signedIn;
 }
 
 function use(tokens) {
   ui.preauthorizeApiKey("bearer", tokens.access_token);
-  signOut.hidden = false;
   signOut.onclick = () => leave(tokens.access_token);
   clearTimeout(timer);
   timer = setTimeout(() => renew(tokens.refresh_token), Math.max(5, tokens.expires_in - 30) * 1000);
@@ -38,17 +44,16 @@ async function renew(refreshToken) {
   try {
     use(await post("api/auth/refresh", { refresh_token: refreshToken }));
   } catch (error) {
-    says.textContent = `Signed out: ${error.message}`;
-    signOut.hidden = true;
+    ui.authActions.logout(["bearer"]);
+    show(`Signed out: ${error.message}`, false);
   }
 }
 
 async function leave(token) {
   clearTimeout(timer);
-  signOut.hidden = true;
   ui.authActions.logout(["bearer"]);
   await post("api/auth/logout", undefined, token).catch(() => undefined);
-  says.textContent = "Signed out.";
+  show("Signed out.", false);
 }
 
 form.addEventListener("submit", async (event) => {
@@ -57,7 +62,7 @@ form.addEventListener("submit", async (event) => {
   says.textContent = "Signing in …";
   try {
     use(await post("api/auth/login", { email: fields.get("email"), password: fields.get("password") }));
-    says.textContent = `Signed in as ${fields.get("email")}.`;
+    show(`Signed in as ${fields.get("email")}.`, true);
     form.elements.password.value = "";
   } catch (error) {
     says.textContent = error.message;

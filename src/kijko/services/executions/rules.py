@@ -22,6 +22,8 @@ _RETRIED = frozenset(
         ExecutionErrorCode.WORKER_LOST,
     }
 )
+_MOST_DETAILS = 100
+_MOST_SAID = 5
 # Four million characters are about a million tokens: no model takes more.
 _LONGEST_PROMPT = 4_000_000
 
@@ -61,10 +63,24 @@ def bind_input(template: str, schema: Sequence[Mapping[str, Any]] | None, given:
         if name not in bound and name not in declared and name not in _BOUND
     ]
     if problems:
-        details = [{"field": f"input.{name}", "message": message} for name, message in problems]
-        text = "; ".join(f"{name} {message}" for name, message in problems)
-        raise InvalidInput(f"The input does not fit the skill: {text}.", field=details[0]["field"], details=details)
+        raise _misfit(problems)
     return bound
+
+
+def _misfit(problems: Sequence[tuple[str, str]]) -> InvalidInput:
+    details = [{"field": f"input.{name}", "message": message} for name, message in problems[:_MOST_DETAILS]]
+    text = "; ".join(f"{name} {message}" for name, message in problems[:_MOST_SAID])
+    more = f"; and {len(problems) - _MOST_SAID} more" if len(problems) > _MOST_SAID else ""
+    return InvalidInput(f"The input does not fit the skill: {text}{more}.", field=details[0]["field"], details=details)
+
+
+def length(template: str, values: Mapping[str, Any], *, context: str = "") -> int:
+    """How many characters `render` would make.
+
+    Raises:
+        PromptTooLong: more than 4,000,000.
+    """
+    return _measured(template, _texts(template, values, context))
 
 
 def render(template: str, values: Mapping[str, Any], *, context: str = "") -> str:
@@ -75,11 +91,20 @@ def render(template: str, values: Mapping[str, Any], *, context: str = "") -> st
     Raises:
         PromptTooLong: the prompt would have more than 4,000,000 characters; it is measured before it is made.
     """
-    texts = {name: _value(name, values, context) for name in placeholders(template)}
-    length = len(template) + sum(len(texts[match[1]]) - len(match[0]) for match in _PLACEHOLDER.finditer(template))
-    if length > _LONGEST_PROMPT:
-        raise PromptTooLong(f"The prompt would have {length:,} characters; {_LONGEST_PROMPT:,} are the most.")
+    texts = _texts(template, values, context)
+    _measured(template, texts)
     return _PLACEHOLDER.sub(lambda match: texts[match[1]], template)
+
+
+def _texts(template: str, values: Mapping[str, Any], context: str) -> dict[str, str]:
+    return {name: _value(name, values, context) for name in placeholders(template)}
+
+
+def _measured(template: str, texts: Mapping[str, str]) -> int:
+    found = len(template) + sum(len(texts[match[1]]) - len(match[0]) for match in _PLACEHOLDER.finditer(template))
+    if found > _LONGEST_PROMPT:
+        raise PromptTooLong(f"The prompt would have {found:,} characters; {_LONGEST_PROMPT:,} are the most.")
+    return found
 
 
 def _value(name: str, values: Mapping[str, Any], context: str) -> str:

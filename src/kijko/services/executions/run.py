@@ -10,6 +10,7 @@ import structlog
 from kijko.clients import llm
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
 from kijko.services.executions import rules
+from kijko.services.executions.room import Room
 from kijko.services.executions.work_queries import Claimed, Ending
 
 _log = structlog.get_logger(__name__)
@@ -33,10 +34,16 @@ class Ended:
     ran: bool
 
 
-async def run(models: llm.Models, claimed: Claimed, *, max_attempts: int, timeout_s: float) -> Ended | Again:
-    """Runs one claimed execution to its end or to its next attempt. Whatever goes wrong becomes an ending."""
+async def run(
+    models: llm.Models, claimed: Claimed, *, room: Room, max_attempts: int, timeout_s: float
+) -> Ended | Again:
+    """Runs one claimed execution to its end or to its next attempt. Whatever goes wrong becomes an ending.
+
+    `room` is taken before the prompt is made; whoever keeps the outcome gives it back.
+    """
     began, prompt = time.perf_counter(), ""
     try:
+        await room.take(claimed.id, rules.length(claimed.prompt_template, claimed.input))
         prompt = rules.render(claimed.prompt_template, claimed.input)
         call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
         provider = await models.prepare(call.model)  # its first time takes seconds, which are not the call's

@@ -25,16 +25,58 @@ class Claimed:
     """Whether a model worked for an earlier attempt: then the quota is not given back, however this one ends."""
 
 
+# Claims are made one after another, so that each sees what the last one took; they are short. The lock is a statement
+# of its own in the same trip, since a statement sees what was committed before it began.
+_TURN = Scalar(bool, "select pg_advisory_xact_lock(hashtextextended('kijko.claim', 0)) is not null", writes=True)
+
+# Organizations that wait, found by skipping through the index; of each the runs that waited longest, as many as its
+# plan leaves room for; of all of them first everybody's first, then everybody's second. So whoever queues many delays
+# nobody else.
 _CLAIM = Query(
     Claimed,
     """
-    with next as (
-      select id
-      from executions
-      where status = 'pending' and available_at <= now()
-      order by available_at, id
-      limit $2::integer
-      for update skip locked
+    with recursive waiting as (
+      (
+        select e.organization_id
+        from executions e
+        where e.status = 'pending'
+        order by e.organization_id
+        limit 1
+      )
+      union all
+      select (
+        select e.organization_id
+        from executions e
+        where e.status = 'pending' and e.organization_id > w.organization_id
+        order by e.organization_id
+        limit 1
+      )
+      from waiting w
+      where w.organization_id is not null
+    ),
+    room as (
+      select w.organization_id, r.running, p.concurrent_executions - r.running as free
+      from waiting w
+      join plans p on p.id = kijko.plan_of(w.organization_id)
+      cross join lateral (
+        select count(*) as running
+        from executions e
+        where e.status = 'running' and e.organization_id = w.organization_id
+      ) r
+      where w.organization_id is not null
+    ),
+    next as (
+      select n.id
+      from room r
+      cross join lateral (
+        select e.id, e.available_at, r.running + row_number() over (order by e.available_at, e.id) as turn
+        from executions e
+        where e.organization_id = r.organization_id and e.status = 'pending' and e.available_at <= now()
+        order by e.available_at, e.id
+        limit greatest(least(r.free, $2::integer), 0)
+      ) n
+      order by n.turn, n.available_at, n.id
+      limit $2
     )
     update executions e
     set
@@ -45,6 +87,7 @@ _CLAIM = Query(
       started_at = coalesce(e.started_at, now())
     from next, skill_versions v
     where e.id = next.id
+      and e.status = 'pending'
       and v.organization_id = e.organization_id
       and v.skill_id = e.skill_id
       and v.version = e.skill_version
@@ -55,8 +98,9 @@ _CLAIM = Query(
 
 
 async def claim(reader: SystemReader, worker: UUID, *, most: int, lease_s: float) -> list[Claimed]:
-    """Takes the runs that have waited longest, each for one lease."""
-    return await reader.all(_CLAIM, worker, most, lease_s)
+    """Takes runs, each for one lease: in turn between organizations, no more at once than each one's plan allows."""
+    _, claimed = await reader.gather(_TURN.bind_one(), _CLAIM.bind(worker, most, lease_s))
+    return claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +277,11 @@ class Lost:
 
     id: UUID
     status: str
+    model_ran: bool
+    """Whether a model is known to have worked for it."""
 
 
+# A run that ends here is accounted for like any other; only what it cost is not known.
 _EXPIRE = Query(
     Lost,
     """
@@ -245,22 +292,50 @@ _EXPIRE = Query(
       order by lease_expires_at
       limit 1000
       for update skip locked
+    ),
+    taken as (
+      update executions e
+      set
+        status = case when e.attempts < $1::integer then 'pending' else 'failed' end,
+        lease_owner = null,
+        lease_expires_at = null,
+        error_code = case when e.attempts < $1 then null else 'WORKER_LOST' end,
+        error_message = case
+          when e.attempts < $1 then null
+          else 'The worker was lost during the run, more than once. Start it again.'
+        end,
+        completed_at = case when e.attempts < $1 then null else now() end
+      from lost
+      where e.id = lost.id
+      returning e.id, e.organization_id, e.user_id, e.skill_id, e.execution_type, e.status, e.model, e.model_ran
+    ),
+    accounted as (
+      insert into usage_ledger (
+        organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, model, outcome
+      )
+      select organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, model, status
+      from taken
+      where status = 'failed'
+      on conflict on constraint usage_ledger_subject_key do nothing
+    ),
+    ended as (
+      select s.id
+      from skills s
+      where s.id in (select skill_id from taken where status = 'failed')
+      order by s.id
+      for no key update
+    ),
+    counted as (
+      update skills s
+      set execution_count = s.execution_count + n.runs, last_executed_at = now()
+      from (
+        select d.id, (select count(*) from taken t where t.skill_id = d.id and t.status = 'failed') as runs from ended d
+      ) n
+      where s.id = n.id
     )
-    update executions e
-    set
-      status = case when e.attempts < $1::integer then 'pending' else 'failed' end,
-      lease_owner = null,
-      lease_expires_at = null,
-      error_code = case when e.attempts < $1 then null else 'WORKER_LOST' end,
-      error_message = case
-        when e.attempts < $1 then null
-        else 'The worker was lost during the run, more than once. Start it again.'
-      end,
-      completed_at = case when e.attempts < $1 then null else now() end
-    from lost
-    where e.id = lost.id
-    returning e.id, e.status
+    select id, status, model_ran from taken
     """,
+    writes=True,
 )
 
 

@@ -36,15 +36,15 @@ class Answer:
     body: bytes
 
 
-def attempt(path: str, key: str, query: bytes, body: bytes) -> Attempt:
-    """The attempt that a request is.
+def attempt(path: str, key: str, body: bytes) -> Attempt:
+    """The attempt that a request is. What stands in the query (how long to wait, say) makes it no other one.
 
     Raises:
         InvalidIdempotencyKey: the key is empty, too long, or has other characters than visible ASCII.
     """
     if not 1 <= len(key) <= _MOST or not all("!" <= character <= "~" for character in key):
         raise InvalidIdempotencyKey(field="Idempotency-Key")
-    return Attempt(path, key, sha256(len(query).to_bytes(4, "big") + query + body).digest())
+    return Attempt(path, key, sha256(body).digest())
 
 
 def is_kept(status: int) -> bool:

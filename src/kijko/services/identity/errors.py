@@ -51,6 +51,10 @@ class UnknownProvider(NotFound):
     code = "UNKNOWN_PROVIDER"
 
 
+class ProviderNotSetUp(UnknownProvider):
+    """Signing in with this provider is not set up here. Choose another way to sign in."""
+
+
 class SessionNotFound(NotFound):
     """You have no session with this id. It may have ended already."""
 
@@ -61,6 +65,10 @@ class IdentityNotFound(NotFound):
     """No account of this provider is connected to yours."""
 
     code = "IDENTITY_NOT_FOUND"
+
+
+class PasswordBeingChanged(Conflict):
+    """Your password is being changed at this moment, by another request. Wait until that is done."""
 
 
 class LastCredential(Conflict):

@@ -11,7 +11,7 @@ import orjson
 from kijko.clients.keycloak import Grant, Refused, SignInUnavailable
 from kijko.core.crypto import Unreadable
 from kijko.core.db.errors import Raised
-from kijko.services.identity import queries, refusals, rules
+from kijko.services.identity import queries, refusals, rules, sessions
 from kijko.services.identity.desk import Desk, settle
 from kijko.services.identity.errors import InvalidCredentials, InvalidRefreshToken
 from kijko.services.identity.rules import Device
@@ -67,7 +67,7 @@ async def refresh(desk: Desk, refresh_token: str, device: Device) -> Grant:
         claim = await _claim(desk, digest, session_id)
         match claim.state:
             case "mine":
-                return await _exchange(desk, digest, refresh_token, device)
+                return await _exchange(desk, digest, refresh_token, device, deadline)
             case "answered":
                 return _again(desk, claim.answer or "")
             case "ended":
@@ -83,9 +83,9 @@ async def _claim(desk: Desk, digest: bytes, session_id: str | None) -> queries.R
         return await queries.claim_refresh(tx, digest, session_id, lease_s, desk.settings.auth.refresh_reuse_s)
 
 
-async def _exchange(desk: Desk, digest: bytes, refresh_token: str, device: Device) -> Grant:
+async def _exchange(desk: Desk, digest: bytes, refresh_token: str, device: Device, deadline: float) -> Grant:
     try:
-        grant = await _ask(desk, refresh_token)
+        grant = await _ask(desk, refresh_token, deadline)
         grant = await settle(desk, grant, device, new=False)
     except BaseException:
         await asyncio.shield(_give_back(desk, digest))
@@ -98,13 +98,17 @@ async def _exchange(desk: Desk, digest: bytes, refresh_token: str, device: Devic
     return grant
 
 
-async def _ask(desk: Desk, refresh_token: str) -> Grant:
+async def _ask(desk: Desk, refresh_token: str, deadline: float) -> Grant:
     try:
         return await desk.keycloak.refresh(refresh_token)
     except Refused as refused:
         if not refusals.is_bad_grant(refused):
             raise
-        raise InvalidRefreshToken from None
+    session_id = named_session(refresh_token)
+    if session_id is not None:
+        # A token that came twice ends its session at Keycloak; the access tokens of it must end with it.
+        await sessions.end_if_gone(desk, session_id, within_s=deadline - time.monotonic())
+    raise InvalidRefreshToken
 
 
 async def _give_back(desk: Desk, digest: bytes) -> None:

@@ -20,13 +20,14 @@ from kijko.core.tokens import InvalidToken
 from kijko.models.auth import CallbackQuery, Provider
 from kijko.services.identity import queries, refusals
 from kijko.services.identity.desk import Desk, settle
-from kijko.services.identity.errors import InvalidCode, InvalidState, UnknownProvider
+from kijko.services.identity.errors import InvalidCode, InvalidState, ProviderNotSetUp, UnknownProvider
 from kijko.services.identity.rules import Device
 
 PENDING_S: Final = 600
 """How long a browser may take at Google's or GitHub's pages."""
 _CODE_S: Final = 60
 _CALLBACK: Final = "/api/auth/oauth/callback"
+_NAMES: Final = {"google": "Google", "github": "GitHub"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,15 @@ def cookie_name(state: str) -> str:
 
 
 def begin(desk: Desk, provider: str) -> Departure:
-    """The first step. Raises UnknownProvider."""
+    """The first step.
+
+    Raises:
+        UnknownProvider: there is no such one. ProviderNotSetUp: there is, but not in this installation.
+    """
     if provider not in get_args(Provider):
         raise UnknownProvider
+    if not desk.settings.is_set_up(provider):
+        raise ProviderNotSetUp(f"Signing in with {_NAMES[provider]} is not set up here. Choose another way to sign in.")
     state, nonce, verifier = token_urlsafe(32), token_urlsafe(32), token_urlsafe(64)
     query = {
         "client_id": desk.keycloak.client_id,

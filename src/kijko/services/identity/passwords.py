@@ -1,18 +1,26 @@
 """Forgotten and changed passwords. Whoever changes one ends every older session."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid4
 
 from kijko.clients.keycloak import Grant, Refused
 from kijko.core.tenancy import Principal
 from kijko.services.identity import mails, queries, refusals, rules, sessions
+from kijko.services.identity.attempts import attempt
 from kijko.services.identity.desk import Desk, settle, spawn
-from kijko.services.identity.errors import InvalidCredentials, WeakPassword
+from kijko.services.identity.errors import InvalidCredentials, PasswordBeingChanged, WeakPassword
 from kijko.services.identity.login import check_password
 from kijko.services.identity.rules import Device
 
 log = logging.getLogger(__name__)
+
+# Longer than a change takes while Keycloak is slow; then the process that holds the claim is taken for dead.
+_CLAIM_S: Final = 60
 
 
 async def forgot(desk: Desk, email: str) -> None:
@@ -34,9 +42,33 @@ async def change(desk: Desk, principal: Principal, current: str, new: str, devic
 
     Raises:
         InvalidCredentials: `current` is not the present password. WeakPassword: the policy refuses the new one.
+        PasswordBeingChanged: another request of theirs is at it, and would end the session that this one gives.
         SignInUnavailable, DatabaseError: a part does not answer.
     """
     await queries.profile(desk.database.reader(principal))  # refuses an ended session
+    async with _claimed(desk, principal.user_id):
+        return await _change(desk, principal, current, new, device)
+
+
+@asynccontextmanager
+async def _claimed(desk: Desk, user_id: UUID) -> AsyncIterator[None]:
+    claim = uuid4()
+    async with desk.database.gate() as tx:
+        mine = await queries.claim_password(tx, user_id, claim, _CLAIM_S)
+    if not mine:
+        raise PasswordBeingChanged
+    try:
+        yield
+    finally:
+        await asyncio.shield(attempt("the end of a claim", _give_back(desk, user_id, claim)))
+
+
+async def _give_back(desk: Desk, user_id: UUID, claim: UUID) -> None:
+    async with desk.database.gate() as tx:
+        await queries.drop_password_claim(tx, user_id, claim)
+
+
+async def _change(desk: Desk, principal: Principal, current: str, new: str, device: Device) -> Grant:
     user = await desk.keycloak.user(principal.user_id)
     if user is None:
         raise InvalidCredentials

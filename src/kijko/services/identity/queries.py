@@ -194,6 +194,7 @@ _SIGN_OUT = Statement("select kijko.sign_out($1::text, $2::uuid, $3::integer)")
 _SIGNED_OUT = Statement("select kijko.signed_out($1::text)")
 _END_SESSION = Statement("select kijko.end_session($1::text, $2::uuid, $3::integer)")
 _END_BEFORE = Statement("select kijko.end_sessions_before($1::uuid, $2::timestamptz, $3::text)")
+_SESSION_PERSON = Scalar(UUID, "select kijko.session_person($1::text)")
 _MY_SESSIONS = Query(KnownSession, "select session_id, ip_address, user_agent, ended from kijko.my_sessions()")
 
 
@@ -217,9 +218,30 @@ async def end_sessions_before(tx: Gate, user_id: UUID, instant: datetime, except
     await tx.run(_END_BEFORE, user_id, instant, except_session_id)
 
 
+async def session_person(tx: Gate, session_id: str) -> UUID | None:
+    """Who began that session here."""
+    return await tx.one(_SESSION_PERSON, session_id)
+
+
 async def my_sessions(reader: OrgReader) -> list[KnownSession]:
     """The caller's sessions, living and lately ended."""
     return await reader.all(_MY_SESSIONS)
+
+
+# ---- passwords ---------------------------------------------------------------------------------------------------
+
+_CLAIM_PASSWORD = Scalar(bool, "select kijko.claim_password($1::uuid, $2::uuid, $3::integer)", writes=True)
+_DROP_PASSWORD_CLAIM = Statement("select kijko.drop_password_claim($1::uuid, $2::uuid)")
+
+
+async def claim_password(tx: Gate, user_id: UUID, claim: UUID, seconds: int) -> bool:
+    """Whether the caller may change that person's password now; then nobody else may, for so many seconds."""
+    return await tx.one(_CLAIM_PASSWORD, user_id, claim, seconds)
+
+
+async def drop_password_claim(tx: Gate, user_id: UUID, claim: UUID) -> None:
+    """Give the claim back."""
+    await tx.run(_DROP_PASSWORD_CLAIM, user_id, claim)
 
 
 # ---- mails -------------------------------------------------------------------------------------------------------

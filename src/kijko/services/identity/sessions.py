@@ -1,5 +1,6 @@
 """Sessions: which there are, and their ends. A row ends one here at once, in every process; Keycloak's end follows."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -7,11 +8,12 @@ from typing import Final
 from uuid import UUID
 
 from kijko.clients.keycloak import Refused, SignInUnavailable
+from kijko.core.db.errors import DatabaseError
 from kijko.core.tenancy import Principal
 from kijko.core.tokens import InvalidToken
 from kijko.models.auth import Session
 from kijko.services.identity import queries, rules
-from kijko.services.identity.desk import Desk
+from kijko.services.identity.desk import Desk, spawn
 from kijko.services.identity.errors import InvalidLogoutToken, SessionNotFound
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,28 @@ async def confirm(desk: Desk, session_ids: Iterable[str]) -> None:
                 await queries.signed_out(tx, each)
     except (SignInUnavailable, Refused) as error:
         log.warning("the end of a session is left to the sweep: %s", error)
+
+
+async def end_if_gone(desk: Desk, session_id: str, *, within_s: float) -> None:
+    """Refuse a session whose refresh token was refused, if Keycloak has taken its tokens back or knows it no more.
+
+    The id is the word of a token that nobody here can check. So it is believed in nothing else: whose the session is
+    says the row of its begin, and whether it lives says Keycloak. What cannot be asked in time is let be.
+    """
+    try:
+        async with desk.database.gate() as tx:
+            user_id = await queries.session_person(tx, session_id)
+        if user_id is None:
+            return
+        async with asyncio.timeout(within_s):
+            found = await desk.keycloak.sessions(user_id)
+        if session_id in {each.id for each in found if each.in_use}:
+            return
+        await refuse(desk, user_id, [session_id])
+    except (SignInUnavailable, Refused, DatabaseError, TimeoutError) as error:
+        log.warning("whether a session has ended could not be seen: %r", error)
+        return
+    spawn(confirm(desk, [session_id]))
 
 
 async def list_sessions(desk: Desk, principal: Principal) -> list[Session]:

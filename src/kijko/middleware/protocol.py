@@ -1,0 +1,65 @@
+"""The HTTP/1.1 protocol of the API's server: uvicorn's own, with a bound on headers and problems for what it refuses.
+
+Started as `uvicorn --http kijko.middleware.protocol:Http`.
+"""
+
+from http import HTTPStatus
+from typing import Final
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kijko.models.problem import problem
+
+_LONGEST_HEAD: Final = 65_536
+"""Bytes of a request line with its headers. A browser's are a few thousand, with cookies and a token."""
+_MALFORMED: Final = (HTTPStatus.BAD_REQUEST, "MALFORMED_REQUEST", "The request is not valid HTTP/1.1. Mend the client.")
+_TOO_LARGE: Final = (
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "HEADERS_TOO_LARGE",
+    f"The address and the headers together are longer than {_LONGEST_HEAD:,} bytes. Send less.",
+)
+
+
+class Http(HttpToolsProtocol):
+    """One connection. What cannot become a request is answered here, since no application sees it."""
+
+    _in_head = False
+    _head = 0
+    """Bytes of an unfinished head, but for those that came with its beginning: they may be an earlier body's."""
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and refuse a head that has grown past its bound: an endless one would fill the memory."""
+        if self.transport.is_closing():
+            return
+        began = self._in_head
+        super().data_received(data)
+        self._head = self._head + len(data) if began and self._in_head else 0
+        if self._head > _LONGEST_HEAD and not self.transport.is_closing():
+            self._refuse(*_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is there; what follows is a body, which has a bound of its own."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """A problem in place of uvicorn's plain text."""
+        self._refuse(*_MALFORMED)
+
+    def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
+        request_id = uuid4().hex
+        body = problem(status, code, detail, request_id=request_id).model_dump_json(by_alias=True).encode()
+        self.logger.warning("refused before it was a request: %s", detail, extra={"request_id": request_id})
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nx-content-type-options: nosniff\r\n"
+            "cache-control: no-store\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
