@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from kijko.clients import Clients
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.storage import ObjectStorage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
 from kijko.core.db import Database
@@ -22,7 +23,7 @@ from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
 from kijko.middleware.access_log import AccessLog
 from kijko.middleware.address import networks
-from kijko.middleware.body_limit import BodyLimit
+from kijko.middleware.body_limit import BodyLimit, Limits
 from kijko.middleware.cors import Cors
 from kijko.middleware.headers import Headers
 from kijko.middleware.last_resort import LastResort
@@ -39,6 +40,7 @@ from kijko.settings import Settings, load, required
 if TYPE_CHECKING:
     from kijko.workers.nudges import CeleryJobs
 
+_WEBHOOK_BYTES: Final = 1_048_576
 _REQUEST_HEADERS: Final = (
     "Authorization",
     "Content-Type",
@@ -126,8 +128,12 @@ def _middleware(settings: Settings) -> list[Middleware]:
             max_age=600,
         ),
         Middleware(LastResort),
-        Middleware(BodyLimit, limit_bytes=settings.http.body_limit_bytes),
+        Middleware(BodyLimit, limit_bytes=settings.http.body_limit_bytes, apart=_limits_apart(settings)),
     ]
+
+
+def _limits_apart(settings: Settings) -> Limits:
+    return (("/api/files/upload", settings.storage.max_request_bytes), ("/webhooks/", _WEBHOOK_BYTES))
 
 
 def _described(app: FastAPI) -> Callable[[], dict[str, Any]]:
@@ -180,6 +186,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
         yield Clients(
             database=Tenants(database),
             redis=redis,
+            storage=ObjectStorage(settings.storage),
             stripe=stripe,
             keycloak=keycloak,
             tokens=Tokens(settings.keycloak, settings.auth, http),

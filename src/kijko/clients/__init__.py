@@ -6,6 +6,7 @@ import httpx
 from redis.asyncio import Redis
 
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.storage import Storage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
 from kijko.core.jobs import Jobs
@@ -20,6 +21,8 @@ class Clients:
 
     database: Tenants
     redis: "Redis"
+    storage: Storage
+    """Holds the contents of uploaded files."""
     stripe: Stripe
     keycloak: Keycloak
     tokens: Tokens

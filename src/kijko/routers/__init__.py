@@ -4,19 +4,21 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, projects, skills
+from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, projects, pushes, skills, uploads
 
 API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
     projects.router,
+    uploads.router,
+    pushes.router,
     skills.router,
     executions.router,
 )
 """Under /api, and under /api/v1, its other name."""
 
-ROOT: Sequence[APIRouter] = (health.router,)
+ROOT: Sequence[APIRouter] = (health.router, pushes.receiving)
 """At the root."""
 
 DOCS: APIRouter = docs.router

@@ -73,6 +73,7 @@ def checkup(clients: Clients) -> Checkup:
         {
             "database": database,
             "redis": redis,
+            "storage": clients.storage.check,
             "stripe": clients.stripe.check,
             "keycloak": clients.keycloak.check,
             "workers": workers,

@@ -25,7 +25,8 @@ from kijko.services.idempotency import Answer, Attempt
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]  # Any: what coroutines never yield here
 
 _ANSWER: Final = "kijko.answer"
-_APART: Final = ("/api/auth/", "/webhooks/", "/api/files/upload")
+APART: Final = ("/api/auth/", "/webhooks/", "/api/files/upload")
+"""Addresses whose POSTs take no key."""
 _KEPT_HEADERS: Final = frozenset({"content-type", "location", "etag"})
 
 
@@ -129,7 +130,7 @@ CurrentClaim = Annotated[Claim, Depends(claim, scope="function")]
 async def _attempt(request: Request) -> Attempt | None:
     key = request.headers.get("idempotency-key")
     scope = request.scope
-    if key is None or scope["method"] != "POST" or scope["path"].startswith(_APART):
+    if key is None or scope["method"] != "POST" or scope["path"].startswith(APART):
         return None
     path = scope["path"].lower()  # an id may be in capitals, and is the same id
     return idempotency.attempt(path, key, await request.body())

@@ -17,6 +17,7 @@ from kijko.core.errors import NotFound
 from kijko.services.executions.errors import ExecutionNotFound
 from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound
 from kijko.services.skills.errors import SkillNotFound
+from kijko.services.uploads.errors import FileNotFound
 
 _SPELLING: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
@@ -40,6 +41,7 @@ class Unknown:
 
 SkillId = Annotated[UUID, Unknown(SkillNotFound), Path(alias="skillId", description="The skill's id.")]
 ExecutionId = Annotated[UUID, Unknown(ExecutionNotFound), Path(alias="executionId", description="The execution's id.")]
+FileId = Annotated[UUID, Unknown(FileNotFound), Path(alias="fileId", description="The uploaded file's id.")]
 ProjectId = Annotated[UUID, Unknown(ProjectNotFound), Path(alias="projectId", description="The project's id.")]
 RepositoryId = Annotated[
     UUID, Unknown(RepositoryNotFound), Path(alias="repositoryId", description="The repository's id.")

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from kijko.models.problem import Problem
+from kijko.routers.idempotency import APART
 from kijko.routers.problems import Responses, problems
 from kijko.routers.public import PUBLIC
 
@@ -25,9 +26,9 @@ use the form at the top. `X-Organization-Id` picks another of your organizations
 **Errors** are `application/problem+json` (RFC 9457): `detail` is for people, `code` for programs, `requestId` is the
 answer's `X-Request-ID`. An id of another organization is a 404 like any unknown one.
 
-**Repeating safely.** Every POST outside `/api/auth` takes an `Idempotency-Key` (at most 255 visible ASCII characters).
-For 24 hours, the same key with the same body gets the first answer again, with `Idempotent-Replayed: true`; with
-another body it is refused.
+**Repeating safely.** Every POST outside `/api/auth`, uploads apart, takes an `Idempotency-Key` (at most 255 visible
+ASCII characters). For 24 hours, the same key with the same body gets the first answer again, with
+`Idempotent-Replayed: true`; with another body it is refused.
 """
 _KEY_PARAMETER: Final[Json] = {
     "name": "Idempotency-Key",
@@ -88,7 +89,7 @@ def _common(method: str, path: str) -> Responses:
 
 
 def _takes_key(method: str, path: str) -> bool:
-    return method == "POST" and path.startswith("/api/") and not path.startswith("/api/auth/")
+    return method == "POST" and path.startswith("/api/") and not path.startswith(APART)
 
 
 def _merge(answers: Json, status: str, common: Json) -> None:

@@ -12,6 +12,7 @@ PUBLIC: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/api/auth/oauth/{provider}"): "the beginning of a sign-in",
     ("GET", "/api/auth/oauth/callback"): "state and code are the credential",
     ("POST", "/api/auth/oauth/token"): "the one-time code is the credential",
+    ("POST", "/webhooks/repository/{repositoryId}"): "GitHub or GitLab calls; the signature is the credential",
     ("GET", "/health"): "asked by whoever watches over the server; tells nothing about anyone",
     ("GET", "/health/live"): "asked by whoever watches over the server",
     ("GET", "/health/ready"): "asked by whoever watches over the server",

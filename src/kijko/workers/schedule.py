@@ -12,18 +12,20 @@ import structlog
 import uvloop
 
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.storage import ObjectStorage
 from kijko.core.db.errors import DatabaseError
 from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity
+from kijko.services import executions, idempotency, identity, pushes, uploads
 from kijko.settings import Settings, load
 from kijko.workers.app import make_app
 from kijko.workers.nudges import CeleryJobs
 from kijko.workers.runtime import connect_worker
 
 _MINUTE_S = 60.0
+_HOUR_S = 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -57,6 +59,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(keycloak.aclose)
         jobs = CeleryJobs(make_app(settings))
         stack.callback(jobs.close)
+        storage = ObjectStorage(settings.storage)
         notices, most = Notices(redis), settings.worker.max_attempts
         sweeps = [
             _every(
@@ -69,6 +72,8 @@ async def run(settings: Settings) -> None:
                 settings.worker.sweep_s, "new passwords", lambda: identity.watch_resets(database, keycloak, settings)
             ),
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
+            _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
+            _every(_HOUR_S, "deliveries", lambda: pushes.forget(database)),
         ]
         tasks = [asyncio.create_task(sweep) for sweep in sweeps]
         _log.info("scheduler.ready")

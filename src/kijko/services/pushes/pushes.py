@@ -1,0 +1,53 @@
+"""A repository's secret, and what becomes of a delivery."""
+
+import secrets
+from uuid import UUID
+
+from kijko.core.crypto import Box
+from kijko.core.jobs import Jobs
+from kijko.core.tenancy import OrgReader, Tenants
+from kijko.services.projects import access
+from kijko.services.projects.errors import RepositoryNotFound
+from kijko.services.pushes import queries, rules
+from kijko.services.pushes.errors import InvalidSignature
+from kijko.services.pushes.rules import Delivery
+
+
+async def secret(reader: OrgReader, box: Box, project_id: UUID, repository_id: UUID) -> str:
+    """The secret that signs a repository's deliveries; made when it is first asked for.
+
+    Raises:
+        ProjectNotFound, Forbidden: see access. RepositoryNotFound: the project has no such repository.
+    """
+    await access.require(reader, project_id, "source")
+    fresh = box.seal(secrets.token_urlsafe(32).encode()).decode()
+    sealed = await queries.webhook(reader, project_id, repository_id, fresh)
+    if sealed is None:
+        raise RepositoryNotFound
+    return box.open(sealed.encode()).decode()
+
+
+async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, delivery: Delivery) -> bool:
+    """Takes a delivery of a git provider, each once; whether it has started an ingestion.
+
+    Raises:
+        RepositoryNotFound: no such repository has a secret. InvalidSignature: it was not made with that.
+        UnreadableDelivery: it is signed, and no JSON.
+    """
+    async with database.gate() as tx:
+        known = await queries.known(tx, repository_id)
+    if known is None:
+        raise RepositoryNotFound
+    if not rules.is_signed(delivery, box.open(known.secret.encode()).decode()):
+        raise InvalidSignature
+    starts = rules.is_push_to(delivery, known.branch) and known.follows
+    async with database.gate() as tx:
+        started = await queries.take(tx, repository_id, rules.id_of(delivery), rules.event_of(delivery), starts=starts)
+    if started:
+        jobs.wake_workers()
+    return started
+
+
+async def forget(database: Tenants) -> None:
+    """For the scheduler: deliveries that are older than a week come no more."""
+    await queries.forget(database.system_reader("deliveries of git providers, past their week"))

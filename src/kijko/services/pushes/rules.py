@@ -1,0 +1,73 @@
+"""What can be decided about a delivery without asking anything."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import orjson
+
+from kijko.services.pushes.errors import UnreadableDelivery
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_LONGEST_ID: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request of a git provider, as it came. Names of headers are in small letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def is_signed(delivery: Delivery, secret: str) -> bool:
+    """Whether it comes from who knows the secret: GitHub signs the body, GitLab names the secret itself."""
+    signature, token = delivery.headers.get("x-hub-signature-256"), delivery.headers.get("x-gitlab-token")
+    if signature is not None:
+        expected = "sha256=" + hmac.new(secret.encode(), delivery.body, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(signature.encode(), expected.encode())
+    return token is not None and hmac.compare_digest(token.encode(), secret.encode())
+
+
+def id_of(delivery: Delivery) -> str:
+    """What its sender calls it, the same when it is sent again; a digest of the body where it has no name."""
+    headers = delivery.headers
+    named = headers.get("x-github-delivery") or headers.get("x-gitlab-event-uuid") or headers.get("idempotency-key")
+    if named is None or len(named) > _LONGEST_ID or not named.isprintable():
+        return "sha256:" + hashlib.sha256(delivery.body).hexdigest()
+    return named
+
+
+def event_of(delivery: Delivery) -> str:
+    """`push`, `ping`, `Push Hook` and so on."""
+    headers = delivery.headers
+    return (headers.get("x-github-event") or headers.get("x-gitlab-event") or "")[:_LONGEST_ID]
+
+
+def is_push_to(delivery: Delivery, branch: str) -> bool:
+    """Whether it tells of new commits on that branch.
+
+    Raises:
+        UnreadableDelivery: it is no JSON object.
+    """
+    body = _read(delivery)
+    if event_of(delivery) not in {"push", "Push Hook"} or body.get("ref") != f"refs/heads/{branch}":
+        return False
+    after = body.get("after")
+    return isinstance(after, str) and bool(after.strip("0"))  # all zeros: the branch was deleted
+
+
+def _read(delivery: Delivery) -> dict[str, Any]:  # Any: JSON
+    text: bytes | str = delivery.body
+    try:
+        if delivery.headers.get("content-type", "").split(";", 1)[0].strip().lower() == _FORM:
+            text = parse_qs(delivery.body.decode(), strict_parsing=True, max_num_fields=10)["payload"][0]
+        found = orjson.loads(text)
+    except (ValueError, KeyError):
+        raise UnreadableDelivery from None
+    if not isinstance(found, dict):
+        raise UnreadableDelivery
+    return found
