@@ -8,5 +8,18 @@ from kijko.clients.git.client import Git, Progress, Refs
 from kijko.clients.git.command import Credential
 from kijko.clients.git.failure import Code, GitFailure
 from kijko.clients.git.objects import Entry, Objects, unsafe
+from kijko.clients.git.survey import Survey, Surveyor
 
-__all__ = ["Code", "Credential", "Entry", "Git", "GitFailure", "Objects", "Progress", "Refs", "unsafe"]
+__all__ = [
+    "Code",
+    "Credential",
+    "Entry",
+    "Git",
+    "GitFailure",
+    "Objects",
+    "Progress",
+    "Refs",
+    "Survey",
+    "Surveyor",
+    "unsafe",
+]
