@@ -4,13 +4,26 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, projects, skills
+from kijko.routers import (
+    auth,
+    auth_oauth,
+    auth_sessions,
+    connections,
+    docs,
+    executions,
+    health,
+    projects,
+    repositories,
+    skills,
+)
 
 API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
     projects.router,
+    repositories.router,
+    connections.router,
     skills.router,
     executions.router,
 )

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kijko.core.errors import NotFound
 from kijko.services.executions.errors import ExecutionNotFound
-from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound
+from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound, UserNotFound
 from kijko.services.skills.errors import SkillNotFound
 
 _SPELLING: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -44,3 +44,4 @@ ProjectId = Annotated[UUID, Unknown(ProjectNotFound), Path(alias="projectId", de
 RepositoryId = Annotated[
     UUID, Unknown(RepositoryNotFound), Path(alias="repositoryId", description="The repository's id.")
 ]
+UserId = Annotated[UUID, Unknown(UserNotFound), Path(alias="userId", description="Your own id.")]

@@ -40,7 +40,7 @@ class GitHub(Forge):
     def repository(self, asked: Asked, name: str, part: str | None) -> Answer:
         if not self.sees(name, asked.login):
             return NOTHING
-        if name.endswith("/limited"):
+        if name.endswith("limited"):
             return 403, {"message": "API rate limit exceeded"}, {"X-RateLimit-Remaining": "0"}
         pages = {"Link": f'<{self.url}/x?page=2>; rel="next", <{self.url}/x?page=41>; rel="last"'}
         parts: dict[str | None, Answer] = {
