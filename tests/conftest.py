@@ -27,8 +27,9 @@ import httpx
 import psycopg
 import pytest
 
+from tests.fakes import forges, models
 from tests.fakes import issuer as issuers
-from tests.fakes import models
+from tests.fakes.git_server import BRANCH, Files, Repository, git
 
 _SHARED = "KIJKO_TESTS_SHARED"
 _READY_S = 300
@@ -42,8 +43,10 @@ def pytest_configure(config: pytest.Config) -> None:
     shared = Path(tempfile.mkdtemp(prefix="kijko-t-", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108
     url, issuer = issuers.serve(shared)
     models_url, providers = models.serve()
-    os.environ[_SHARED] = json.dumps({"folder": str(shared), "issuer": url, "models": models_url})
-    config.stash[_SERVERS] = (shared, [issuer, providers])
+    hub, lab = forges.serve(shared)
+    known = {"folder": str(shared), "issuer": url, "models": models_url, "github": hub.url, "gitlab": lab.url}
+    os.environ[_SHARED] = json.dumps(known)
+    config.stash[_SERVERS] = (shared, [issuer, providers, hub, lab])
 
 
 _SERVERS = pytest.StashKey[tuple[Path, list[Any]]]()
@@ -65,7 +68,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     shared, servers = config.stash[_SERVERS]
     for server in servers:
-        server.shutdown()
+        (server.close if isinstance(server, forges.Forge) else server.shutdown)()
     if os.environ.get("KIJKO_TESTS_KEEP"):
         print(f"kept: {shared}")
     else:
@@ -94,17 +97,31 @@ class Shared:
     folder: Path
     issuer: issuers.Issuer
     models_url: str
+    github_url: str
+    gitlab_url: str
 
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    def repository(self, name: str, files: Files, *, at: str = "github") -> Repository:
+        """A repository at the stand-in of a forge, `owner/name`; git reads it there, and it is listed."""
+        folder = self.folder / at / f"{name}.git"
+        folder.mkdir(parents=True)
+        git(folder, "init", "--bare", "--quiet", f"--initial-branch={BRANCH}", str(folder))
+        url = self.github_url if at == "github" else self.gitlab_url
+        made = Repository(folder, f"{url}/{name}.git")
+        if files:
+            made.commit(files)
+        return made
 
 
 @pytest.fixture(scope="session")
 def shared() -> Shared:
     known = json.loads(os.environ[_SHARED])
     folder = Path(known["folder"])
-    return Shared(folder, issuers.Issuer(known["issuer"], folder / "issuer.pem"), known["models"])
+    issuer = issuers.Issuer(known["issuer"], folder / "issuer.pem")
+    return Shared(folder, issuer, known["models"], known["github"], known["gitlab"])
 
 
 def _environment(shared: Shared) -> dict[str, str]:
@@ -115,6 +132,14 @@ def _environment(shared: Shared) -> dict[str, str]:
         "KIJKO_PORT": str(_free_port()),
         "KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps(trusted),
         "KIJKO_HTTP_TRUSTED_PROXIES": '["127.0.0.1/32"]',
+        "KIJKO_GIT_ALLOWED_HOSTS": json.dumps([shared.github_url[7:], shared.gitlab_url[7:]]),
+        "KIJKO_OAUTH_GITHUB_URL": shared.github_url,
+        "KIJKO_OAUTH_GITHUB_API_URL": shared.github_url + "/api",
+        "KIJKO_OAUTH_GITHUB_CLIENT_ID": forges.CLIENT[0],
+        "KIJKO_OAUTH_GITHUB_CLIENT_SECRET": forges.CLIENT[1],
+        "KIJKO_OAUTH_GITLAB_URL": shared.gitlab_url,
+        "KIJKO_OAUTH_GITLAB_CLIENT_ID": forges.CLIENT[0],
+        "KIJKO_OAUTH_GITLAB_CLIENT_SECRET": forges.CLIENT[1],
         "KIJKO_MODELS_ANTHROPIC_BASE_URL": shared.models_url,
         "KIJKO_MODELS_ANTHROPIC_API_KEY": "dev-only-anthropic",
         "KIJKO_MODELS_OPENAI_BASE_URL": shared.models_url + "/v1",

@@ -10,7 +10,8 @@ import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from kijko.clients import Clients
+from kijko.clients import Clients, forges
+from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
 from kijko.clients.stripe import Stripe
@@ -179,6 +180,9 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
         stack.push_async_callback(stripe.close)
         jobs = _jobs(settings)
         stack.callback(jobs.close)
+        hubs = forges.connect(settings)
+        for hub in hubs.values():
+            stack.push_async_callback(hub.close)
         keycloak = Keycloak(settings.keycloak)
         stack.push_async_callback(keycloak.aclose)
         database = await _database(settings)
@@ -190,6 +194,9 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             stripe=stripe,
             keycloak=keycloak,
             tokens=Tokens(settings.keycloak, settings.auth, http),
+            git=Git(settings.git),
+            surveyor=Surveyor(settings.git),
+            forges=hubs,
             jobs=jobs,
             notices=notices,
             box=Box.of(settings.auth),

@@ -171,6 +171,22 @@ class Git(Group):
     """Address space of each git process; a repository that needs more to unpack is refused."""
 
 
+class OAuth(Group):
+    """Accounts at git providers that people connect, so that private repositories can be read: an OAuth app at each."""
+
+    github_url: Url = "https://github.com"
+    github_api_url: Url = "https://api.github.com"
+    github_client_id: str | None = None
+    github_client_secret: SecretStr | None = None
+    gitlab_url: Url = "https://gitlab.com"
+    gitlab_client_id: str | None = None
+    gitlab_client_secret: SecretStr | None = None
+    redirect_url: Url | None = None
+    """The web app's page where a provider sends the browser back; default `web_url` + /oauth/callback."""
+    timeout_s: float = Field(10, gt=0)
+    """The deadline of one call to a provider."""
+
+
 class Models(Group):
     """Model providers: the server's own keys and, where a provider stands elsewhere, its address."""
 
@@ -238,6 +254,7 @@ class Settings(BaseSettings):
     stripe: Stripe = Stripe()
     git: Git = Git()
     storage: Storage = Storage()
+    oauth: OAuth = OAuth()
     models: Models = Models()
     worker: Worker = Worker()
     log: Log = Log()

@@ -143,6 +143,11 @@ on conflict (project_id, lower(email)) do update
 -- Whose connection reads a private repository: of the one who added it.
 alter table public.project_repositories add column user_id uuid;
 
+-- With and without .git it is the same repository.
+drop index public.project_repositories_url_key;
+create unique index project_repositories_url_key
+  on public.project_repositories (project_id, regexp_replace(lower(repository_url), '\.git$', ''));
+
 create function kijko.count_repositories() returns trigger
   language plpgsql security definer set search_path = ''
 as $$

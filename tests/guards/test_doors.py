@@ -50,6 +50,16 @@ async def _project(one: Person, _: Rows) -> str:
     return str((await make_project(one))["id"])
 
 
+async def _repository(one: Person, rows: Rows) -> str:
+    body = {"provider": "github", "repositoryUrl": "https://github.com/kijko/example", "branch": "main"}
+    made = await one.http.post(f"/projects/{rows['projectId']}/repositories", json=body)
+    return str(made.json()["id"])
+
+
+async def _person(one: Person, _: Rows) -> str:
+    return str(one.id)
+
+
 async def _session(one: Person, _: Rows) -> str:
     return _SOMEWHERE
 
@@ -58,6 +68,8 @@ _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "skillId": _skill,
     "executionId": _execution,
     "projectId": _project,
+    "repositoryId": _repository,
+    "userId": _person,
     "session_id": _session,
 }
 

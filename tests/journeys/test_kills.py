@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -31,7 +31,7 @@ _BACK_S = 120
 def own_stack(shared: Shared) -> Iterator[Path]:
     """A stack that may be killed: not the one that the other tests share."""
     folder = Path(tempfile.mkdtemp(prefix="kijko-k-", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108
-    own = Shared(folder, shared.issuer, shared.models_url)
+    own = replace(shared, folder=folder)
     pid = start_stack(own)
     yield own.home
     stop_stack(pid)

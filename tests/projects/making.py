@@ -44,3 +44,20 @@ def join(owner: Owner, project: dict[str, Any], who: Person, role: str, *, accep
 def said(answer: httpx.Response) -> tuple[int, str]:
     """A problem's status and code."""
     return answer.status_code, answer.json()["code"]
+
+
+async def connect(one: Person, provider: str, login: str, **query: object) -> httpx.Response:
+    """Connect that login's account at a forge's stand-in, by the whole way there and back."""
+    begun = await one.http.post(f"/oauth/connect/{provider}")
+    assert begun.status_code == 200, begun.text
+    code, state = await agree(begun.json()["authUrl"], login, **query)
+    return await one.http.post("/oauth/callback", json={"provider": provider, "code": code, "state": state})
+
+
+async def agree(url: str, login: str, **query: object) -> tuple[str, str]:
+    """Open the forge's page as that login and say yes; answers the code and the state that come back."""
+    async with httpx.AsyncClient() as browser:
+        back = await browser.get(httpx.URL(url).copy_merge_params({"login": login, **query}))
+    assert back.status_code == 302, back.text
+    told = httpx.URL(back.headers["location"]).params
+    return told["code"], told["state"]

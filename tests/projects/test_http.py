@@ -125,6 +125,11 @@ async def test_names_are_unique_in_an_organization_ignoring_case(person: PersonF
         (BODY | {"settings": {"outputFormat": "xml"}}, "settings.outputFormat"),
         (BODY | {"settings": {"metadataOptions": {"gitHistory": 1}}}, "settings.metadataOptions.gitHistory"),
         (BODY | {"settings": {"embeddingModel": "small"}}, "settings.embeddingModel"),
+        (BODY | {"settings": {"embeddingModel": " ", "outputFormat": "vector"}}, "settings.embeddingModel"),
+        (
+            BODY | {"settings": {"patternFilters": {"excludePatterns": [" "]}}},
+            "settings.patternFilters.excludePatterns.0",
+        ),
         (
             BODY | {"settings": {"embeddingModel": "small", "outputFormat": "json"}},
             "settings.embeddingModel",

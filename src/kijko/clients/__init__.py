@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
+from kijko.clients.forges import Forges
+from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import Storage
 from kijko.clients.stripe import Stripe
@@ -27,6 +29,10 @@ class Clients:
     keycloak: Keycloak
     tokens: Tokens
     """Verifies access tokens by the issuers' cached keys."""
+    git: Git
+    surveyor: Surveyor
+    forges: Forges
+    """GitHub and GitLab, beyond git."""
     jobs: Jobs
     notices: Notices
     box: Box

@@ -22,8 +22,12 @@ from kijko.models.repositories import ProjectRepository
 ProjectName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=3, max_length=50), AfterValidator(no_nul)
 ]
+WebhookUrl = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(no_nul)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]
-Pattern = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Pattern = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(no_nul)]
+EmbeddingModel = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(no_nul)
+]
 Patterns = Annotated[list[Pattern], Field(max_length=200)]
 ProjectSort = Literal["name", "-name", "createdAt", "-createdAt", "updatedAt", "-updatedAt"]
 """The order of a list; with a minus, the last comes first."""
@@ -57,12 +61,10 @@ class ProcessingOptions(Wire):
 class AdvancedSettings(Wire):
     """What few projects change. In an update, what is absent stays and null goes back to the default."""
 
-    webhook_url: Annotated[Text, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+    webhook_url: WebhookUrl | None = None
     metadata_options: MetadataOptions | None = None
     output_format: OutputFormat | None = None
-    embedding_model: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = (
-        None
-    )
+    embedding_model: EmbeddingModel | None = None
     pattern_filters: PatternFilters | None = None
     processing_options: ProcessingOptions | None = None
 

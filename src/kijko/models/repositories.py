@@ -3,14 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from kijko.models.base import Request, Text, Timestamp, Wire
+from kijko.models.base import Request, Text, Timestamp, Wire, no_nul
 from kijko.models.enums import GitProvider, RepositoryStatus
 
-RepositoryUrl = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Branch = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=250)]
-PathPattern = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+RepositoryUrl = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(no_nul)
+]
+Branch = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=250), AfterValidator(no_nul)]
+PathPattern = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(no_nul)
+]
 PathPatterns = Annotated[list[PathPattern], Field(max_length=200)]
 
 

@@ -4,13 +4,28 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from kijko.routers import auth, auth_oauth, auth_sessions, docs, executions, health, projects, pushes, skills, uploads
+from kijko.routers import (
+    auth,
+    auth_oauth,
+    auth_sessions,
+    connections,
+    docs,
+    executions,
+    health,
+    projects,
+    pushes,
+    repositories,
+    skills,
+    uploads,
+)
 
 API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
     projects.router,
+    repositories.router,
+    connections.router,
     uploads.router,
     pushes.router,
     skills.router,

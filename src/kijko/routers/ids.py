@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kijko.core.errors import NotFound
 from kijko.services.executions.errors import ExecutionNotFound
-from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound
+from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound, UserNotFound
 from kijko.services.skills.errors import SkillNotFound
 from kijko.services.uploads.errors import FileNotFound
 
@@ -46,3 +46,4 @@ ProjectId = Annotated[UUID, Unknown(ProjectNotFound), Path(alias="projectId", de
 RepositoryId = Annotated[
     UUID, Unknown(RepositoryNotFound), Path(alias="repositoryId", description="The repository's id.")
 ]
+UserId = Annotated[UUID, Unknown(UserNotFound), Path(alias="userId", description="Your own id.")]

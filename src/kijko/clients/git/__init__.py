@@ -9,6 +9,7 @@ from kijko.clients.git.command import Credential
 from kijko.clients.git.failure import Code, GitFailure
 from kijko.clients.git.history import Change, history
 from kijko.clients.git.objects import Entry, Objects, unsafe
+from kijko.clients.git.survey import Survey, Surveyor
 
 __all__ = [
     "Change",
@@ -20,6 +21,8 @@ __all__ = [
     "Objects",
     "Progress",
     "Refs",
+    "Survey",
+    "Surveyor",
     "history",
     "unsafe",
 ]

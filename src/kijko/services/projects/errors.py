@@ -31,3 +31,33 @@ class InvalidRepositoryUrl(Invalid):
     """This is no address of a git repository that can be read over https."""
 
     code = "INVALID_REPOSITORY_URL"
+
+
+class NotAuthenticated(Conflict):
+    """You have no account connected at this git provider, or the provider no longer accepts it. Connect it again."""
+
+    code = "NOT_AUTHENTICATED"
+
+
+class ProviderNotConfigured(Conflict):
+    """Accounts of this git provider cannot be connected here: whoever runs this server has not set it up."""
+
+    code = "PROVIDER_NOT_CONFIGURED"
+
+
+class UnknownGitProvider(NotFound):
+    """There is no git provider of this name. There are github, gitlab, bitbucket and azure."""
+
+    code = "UNKNOWN_PROVIDER"
+
+
+class InvalidAuthorization(Invalid):
+    """This connection was not begun by you, has taken too long or was finished before. Begin it again."""
+
+    code = "INVALID_AUTHORIZATION"
+
+
+class UserNotFound(NotFound):
+    """There is nobody with this id whose repositories you may see."""
+
+    code = "USER_NOT_FOUND"

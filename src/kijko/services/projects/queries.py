@@ -9,6 +9,7 @@ from kijko.core.db import Json, Jsonb, Query, Scalar, Statement
 from kijko.core.db.query import Call
 from kijko.core.tenancy import OrgReader, OrgTx
 from kijko.models.projects import ProjectSort
+from kijko.services.projects.repository_queries import WIRE as REPOSITORY
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 _WIRE = (
@@ -21,12 +22,12 @@ _WIRE = (
     "to_char(p.updated_at at time zone 'UTC', " + _UTC + ') as "updatedAt"'
 )
 
-_GET = Json("select row_to_json(r) from (select " + _WIRE + " from projects p where p.id = $1::uuid) r")
+GET: Final = Json("select row_to_json(r) from (select " + _WIRE + " from projects p where p.id = $1::uuid) r")
 
 
 async def get(reader: OrgReader | OrgTx, project_id: UUID) -> bytes | None:
     """The Project as the wire's JSON, or None."""
-    return await reader.json(_GET, project_id)
+    return await reader.json(GET, project_id)
 
 
 _FULL = Json(
@@ -36,20 +37,9 @@ _FULL = Json(
       coalesce((
         select json_agg(row_to_json(f))
         from (
-          select
-            o.id, o.project_id as "projectId", o.provider, o.repository_url as "repositoryUrl",
-            o.repository_name as "repositoryName", o.branch, o.status,
-            to_char(o.last_sync_at at time zone 'UTC', """
-    + _UTC
-    + """) as "lastSyncAt",
-            o.last_commit_hash as "lastCommitHash", o.file_count as "fileCount", o.include_paths as "includePaths",
-            o.exclude_paths as "excludePaths",
-            to_char(o.created_at at time zone 'UTC', """
-    + _UTC
-    + """) as "createdAt",
-            to_char(o.updated_at at time zone 'UTC', """
-    + _UTC
-    + """) as "updatedAt"
+          select """
+    + REPOSITORY
+    + """
           from project_repositories o
           where o.project_id = p.id and o.organization_id = p.organization_id
           order by o.created_at, o.id
@@ -173,7 +163,7 @@ async def insert(
             anonymize_secrets,
             settings,
         ),
-        _GET.bind(project_id),
+        GET.bind(project_id),
     )
     return made or b""
 
@@ -226,7 +216,7 @@ async def update(tx: OrgTx, project_id: UUID, changed: Editable) -> bytes:
             changed.anonymize_secrets,
             Jsonb(changed.settings),
         ),
-        _GET.bind(project_id),
+        GET.bind(project_id),
     )
     return made or b""
 
