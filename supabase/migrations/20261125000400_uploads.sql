@@ -236,7 +236,7 @@ alter table public.repository_webhooks force row level security;
 alter table public.repository_deliveries enable row level security;
 alter table public.repository_deliveries force row level security;
 
-create function kijko.repository_webhook(project uuid, repository uuid, fresh text) returns setof text
+create function kijko.repository_webhook(project uuid, repository uuid, fresh text, lost text) returns setof text
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
@@ -246,7 +246,8 @@ begin
   select r.id, r.organization_id, fresh
   from public.project_repositories r
   where r.id = repository and r.project_id = project and r.organization_id = tenant
-  on conflict (repository_id) do nothing;
+  on conflict (repository_id) do update set secret = excluded.secret
+    where repository_webhooks.secret = lost;
   return query
     select w.secret
     from public.repository_webhooks w
@@ -254,10 +255,11 @@ begin
     where w.repository_id = repository and w.organization_id = tenant;
 end
 $$;
-comment on function kijko.repository_webhook(uuid, uuid, text) is
-  'A repository''s encrypted secret, which is `fresh` where it had none; none when the project has no such repository.';
-revoke execute on function kijko.repository_webhook(uuid, uuid, text) from public, anon, authenticated;
-grant execute on function kijko.repository_webhook(uuid, uuid, text) to authenticated;
+comment on function kijko.repository_webhook(uuid, uuid, text, text) is
+  'A repository''s encrypted secret, which is `fresh` where it had none or has `lost`; none when the '
+  'project has no such repository.';
+revoke execute on function kijko.repository_webhook(uuid, uuid, text, text) from public, anon, authenticated;
+grant execute on function kijko.repository_webhook(uuid, uuid, text, text) to authenticated;
 
 create function kijko.webhook_secret(repository uuid) returns table (secret text, branch text, follows boolean)
   language sql stable security definer set search_path = ''

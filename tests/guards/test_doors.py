@@ -56,6 +56,11 @@ async def _repository(one: Person, rows: Rows) -> str:
     return str(made.json()["id"])
 
 
+async def _file(one: Person, rows: Rows) -> str:
+    made = await one.http.post("/files/upload", data=rows, files={"files": ("a.txt", b"a")})
+    return str(made.json()["uploaded"][0]["id"])
+
+
 async def _person(one: Person, _: Rows) -> str:
     return str(one.id)
 
@@ -69,6 +74,7 @@ _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "executionId": _execution,
     "projectId": _project,
     "repositoryId": _repository,
+    "fileId": _file,
     "userId": _person,
     "session_id": _session,
 }

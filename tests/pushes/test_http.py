@@ -255,3 +255,18 @@ async def test_deliveries_and_the_secret_go_with_the_repository(
     owner.execute("delete from project_repositories where id = %s", (repository,))
     assert deliveries(owner, repository) == []
     assert said(await hook.github(_PUSH)) == (404, "REPOSITORY_NOT_FOUND")
+
+
+async def test_a_secret_whose_key_is_gone_is_made_anew_and_until_then_nothing_fits_it(
+    person: Make, owner: Owner, api: httpx.AsyncClient
+) -> None:
+    one = person()
+    project = await make_project(one)
+    repository = repository_of(owner, project)
+    hook = await hook_of(one, api, project, repository)
+    owner.execute("update repository_webhooks set secret = 'sealed-otherwise' where repository_id = %s", (repository,))
+    assert said(await hook.github(_PUSH)) == (401, "INVALID_SIGNATURE")
+    again = await hook_of(one, api, project, repository)
+    assert again.secret != hook.secret
+    assert (await again.github(_PUSH)).status_code == 202
+    assert (await hook_of(one, api, project, repository)).secret == again.secret

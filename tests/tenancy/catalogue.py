@@ -21,6 +21,7 @@ _VALUES: dict[str, Any] = {
     "jsonb": "{}",
     "bytea": b"x",
     "_text": ["x"],
+    "_int8": [1],
     "_uuid": [uuid.UUID(int=1)],
     "interval": "1 day",
 }

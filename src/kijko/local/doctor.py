@@ -1,5 +1,6 @@
 """Looks at every part and setting, and says of each what is wrong and how to mend it."""
 
+import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,7 @@ import httpx
 import psycopg
 from pydantic import ValidationError
 
+from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
 from kijko.local import java
 from kijko.local.errors import StackError
@@ -62,6 +64,7 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("Keycloak", lambda: _realm(settings)),
         ("Keycloak's client", lambda: _client(settings)),
         ("Google and GitHub", lambda: _providers(settings)),
+        ("File store", lambda: _storage(settings)),
         ("Stripe", lambda: _stripe(settings)),
         ("Webhook secret", lambda: _present(required(settings.stripe.webhook_secret, "KIJKO_STRIPE_WEBHOOK_SECRET"))),
         ("Mail", lambda: _mail(environ)),
@@ -182,6 +185,14 @@ def _providers(settings: Settings) -> str:
         else f"{name} is not set up (KIJKO_{name.upper()}_CLIENT_ID, here and for Keycloak)"
         for name in ("google", "github")
     )
+
+
+def _storage(settings: Settings) -> str:
+    try:
+        asyncio.run(ObjectStorage(settings.storage).check())
+    except (StorageUnavailable, ValueError) as error:
+        raise Wrong(f"{error} See KIJKO_STORAGE_URL and its keys.") from error
+    return str(settings.storage.url)
 
 
 def _stripe(settings: Settings) -> str:

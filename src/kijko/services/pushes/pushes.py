@@ -3,7 +3,7 @@
 import secrets
 from uuid import UUID
 
-from kijko.core.crypto import Box
+from kijko.core.crypto import Box, Unreadable
 from kijko.core.jobs import Jobs
 from kijko.core.tenancy import OrgReader, Tenants
 from kijko.services.projects import access
@@ -14,7 +14,7 @@ from kijko.services.pushes.rules import Delivery
 
 
 async def secret(reader: OrgReader, box: Box, project_id: UUID, repository_id: UUID) -> str:
-    """The secret that signs a repository's deliveries; made when it is first asked for.
+    """The secret that signs a repository's deliveries; made when it is first asked for, and when its key is gone.
 
     Raises:
         ProjectNotFound, Forbidden: see access. RepositoryNotFound: the project has no such repository.
@@ -24,7 +24,13 @@ async def secret(reader: OrgReader, box: Box, project_id: UUID, repository_id: U
     sealed = await queries.webhook(reader, project_id, repository_id, fresh)
     if sealed is None:
         raise RepositoryNotFound
-    return box.open(sealed.encode()).decode()
+    found = _opened(box, sealed)
+    if found is None:
+        again = await queries.webhook(reader, project_id, repository_id, fresh, sealed)
+        found = _opened(box, again) if again is not None else None
+    if found is None:
+        raise RepositoryNotFound
+    return found
 
 
 async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, delivery: Delivery) -> bool:
@@ -38,7 +44,8 @@ async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, 
         known = await queries.known(tx, repository_id)
     if known is None:
         raise RepositoryNotFound
-    if not rules.is_signed(delivery, box.open(known.secret.encode()).decode()):
+    opened = _opened(box, known.secret)
+    if opened is None or not rules.is_signed(delivery, opened):
         raise InvalidSignature
     starts = rules.is_push_to(delivery, known.branch) and known.follows
     async with database.gate() as tx:
@@ -46,6 +53,14 @@ async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, 
     if started:
         jobs.wake_workers()
     return started
+
+
+def _opened(box: Box, sealed: str) -> str | None:
+    """None where the key it was sealed with is no longer among ours."""
+    try:
+        return box.open(sealed.encode()).decode()
+    except Unreadable:
+        return None
 
 
 async def forget(database: Tenants) -> None:

@@ -18,15 +18,20 @@ class Known:
     """Whether the project wants pushes to start ingestions."""
 
 
-_WEBHOOK = Scalar(str, "select kijko.repository_webhook($1::uuid, $2::uuid, $3::text)", writes=True)
+_WEBHOOK = Scalar(str, "select kijko.repository_webhook($1::uuid, $2::uuid, $3::text, $4::text)", writes=True)
 _KNOWN = Query(Known, "select s.secret, s.branch, s.follows from kijko.webhook_secret($1::uuid) s")
 _TAKE = Scalar(bool, "select kijko.take_delivery($1::uuid, $2::text, $3::text, $4::boolean)", writes=True)
 _FORGET = Statement("delete from repository_deliveries where received_at < now() - interval '7 days'")
 
 
-async def webhook(reader: OrgReader, project_id: UUID, repository_id: UUID, fresh: str) -> str | None:
-    """A repository's sealed secret, `fresh` where it had none; None where the project has no such repository."""
-    return await reader.first(_WEBHOOK, project_id, repository_id, fresh)
+async def webhook(
+    reader: OrgReader, project_id: UUID, repository_id: UUID, fresh: str, lost: str | None = None
+) -> str | None:
+    """A repository's sealed secret, `fresh` where it had none or still has the one that cannot be opened any more.
+
+    None where the project has no such repository.
+    """
+    return await reader.first(_WEBHOOK, project_id, repository_id, fresh, lost)
 
 
 async def known(tx: GateTx, repository_id: UUID) -> Known | None:
