@@ -3,9 +3,6 @@
 -- An organization's owners and admins may all in every project. A project's maker is its first admin member, and what
 -- they may hangs on that membership alone, so it ends with it. A shared project is read by the whole organization.
 
-create extension if not exists pg_trgm with schema extensions;
-create extension if not exists btree_gin with schema extensions;
-
 create function kijko.project_actions(role text) returns text[]
   language sql immutable set search_path = ''
 as $$
@@ -24,9 +21,24 @@ comment on function kijko.project_actions(text) is
 revoke execute on function kijko.project_actions(text) from public, anon, authenticated;
 grant execute on function kijko.project_actions(text) to authenticated, service_role;
 
+create function kijko.project_roles(action text) returns text[]
+  language sql immutable set search_path = ''
+as $$
+  select array(
+    select r
+    from unnest('{admin,manager,developer,viewer,auditor}'::text[]) r
+    where action = any (kijko.project_actions(r))
+  )
+$$;
+comment on function kijko.project_roles(text) is 'The roles that allow an action: asked once, and not for each membership.';
+revoke execute on function kijko.project_roles(text) from public, anon, authenticated;
+grant execute on function kijko.project_roles(text) to authenticated, service_role;
+
 create function kijko.memberships_where(action text) returns setof uuid
   language plpgsql stable security definer set search_path = ''
 as $$
+declare
+  roles constant text[] := kijko.project_roles(action);
 begin
   return query
     select m.project_id
@@ -34,7 +46,7 @@ begin
     where m.user_id = auth.uid()
       and m.accepted_at is not null
       and m.organization_id = (select kijko.current_org())
-      and action = any (kijko.project_actions(m.role));
+      and m.role = any (roles);
 end
 $$;
 comment on function kijko.memberships_where(text) is
@@ -292,34 +304,53 @@ drop function kijko.my_projects();
 -- ---- lists ---------------------------------------------------------------------------------------------------------
 
 create index projects_created_idx on public.projects (organization_id, created_at desc, id);
--- The organization in front: what others have in their names costs nothing.
-create index projects_search_idx on public.projects
-  using gin (organization_id, lower(name) extensions.gin_trgm_ops);
+-- All that a search by name looks at and sorts by. It reads an organization's names and no row of the table: the time is
+-- the same for one letter as for a word, and what others call their projects costs nothing.
+drop index public.projects_name_key;
+create unique index projects_name_key on public.projects (organization_id, lower(name))
+  include (id, name, privacy, status, type, created_at, updated_at);
 
-create function kijko.find_projects(words text) returns setof uuid
+create function kijko.find_projects(
+    words text, of_status text, of_type text, sorting text, page_size integer, page bigint
+  ) returns table (ids uuid[], total bigint)
   language plpgsql stable security definer set search_path = ''
 as $$
 declare
   organization constant uuid := kijko.current_org();
+  managing constant boolean := kijko.is_manager();
   pattern constant text := '%' || regexp_replace(lower(words), '([\\%_])', '\\\1', 'g') || '%';
 begin
-  if kijko.is_manager() then
-    return query select p.id from public.projects p where p.organization_id = organization and lower(p.name) like pattern;
-    return;
-  end if;
   return query
-    select p.id
-    from public.projects p
-    where p.organization_id = organization
-      and lower(p.name) like pattern
-      and (p.privacy = 'shared' or p.id in (select kijko.memberships_where('read')));
+    with found as materialized (
+      select p.id, lower(p.name) as name, p.created_at, p.updated_at
+      from public.projects p
+      where p.organization_id = organization
+        and lower(p.name) like pattern
+        and (of_status is null or p.status = of_status)
+        and (of_type is null or p.type = of_type)
+        and (managing or p.privacy = 'shared' or p.id in (select kijko.memberships_where('read')))
+    )
+    select
+      array(
+        select f.id
+        from found f
+        order by
+          case sorting when 'name' then f.name end,
+          case sorting when '-name' then f.name end desc,
+          case sorting when 'createdAt' then f.created_at when 'updatedAt' then f.updated_at end,
+          case sorting when '-createdAt' then f.created_at when '-updatedAt' then f.updated_at end desc,
+          case when sorting like '-%' then f.id end,
+          f.id desc
+        limit page_size offset (page - 1) * page_size
+      ),
+      (select count(*) from found);
 end
 $$;
-comment on function kijko.find_projects(text) is
-  'The projects of the active organization that the caller may read and whose name has the text in it, ignoring case. '
-  '`like` is not leakproof: in a query of the caller''s own its index would go unused.';
-revoke execute on function kijko.find_projects(text) from public, anon, authenticated;
-grant execute on function kijko.find_projects(text) to authenticated;
+comment on function kijko.find_projects(text, text, text, text, integer, bigint) is
+  'A page of the projects of the active organization that the caller may read and whose name has the text in it, ignoring '
+  'case, and how many there are. `like` is not leakproof: in a query of the caller''s own its index would go unused.';
+revoke execute on function kijko.find_projects(text, text, text, text, integer, bigint) from public, anon, authenticated;
+grant execute on function kijko.find_projects(text, text, text, text, integer, bigint) to authenticated;
 
 create function kijko.project_name_taken(wanted_name text, except_project uuid) returns boolean
   language sql stable security definer set search_path = ''

@@ -58,3 +58,7 @@ comment on function kijko.who_may_fetch(uuid, uuid) is
   'ingestion, as long as each may change the project''s sources.';
 revoke execute on function kijko.who_may_fetch(uuid, uuid) from public, anon, authenticated;
 grant execute on function kijko.who_may_fetch(uuid, uuid) to service_role;
+
+-- The repositories that somebody has used: added, or ingested.
+create index project_repositories_user_idx on public.project_repositories (organization_id, user_id);
+create index ingestions_user_idx on public.ingestions (organization_id, user_id);

@@ -271,6 +271,21 @@ async def workers_keys(stack_env: dict[str, str], shared: Shared) -> AsyncIterat
         await database.close()
 
 
+async def test_a_renewal_is_finished_for_whoever_comes_next_when_its_asker_goes_away(
+    person: PersonFactory, shared: Shared, stack_env: dict[str, str]
+) -> None:
+    one = person()
+    await connect(one, "gitlab", f"slow-{login()}", lives="1")
+    async with workers_keys(stack_env, shared) as (keys, _):
+        gone = asyncio.create_task(credentials.token(keys, one.id, GitProvider.GITLAB))
+        await asyncio.sleep(0.25)  # the provider has given the old refresh token up by now
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert await credentials.token(keys, one.id, GitProvider.GITLAB) is not None
+        assert (await connections(one))["gitlab"]["connected"]
+
+
 async def test_an_ingestion_fetches_with_the_account_of_who_added_the_repository_or_started_it(
     person: PersonFactory, owner: Owner, shared: Shared, stack_env: dict[str, str]
 ) -> None:

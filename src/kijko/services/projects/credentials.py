@@ -63,7 +63,8 @@ async def token(keys: Keyring, person: UUID, provider: GitProvider) -> str | Non
         if tokens.refresh is None:
             return None
         if await queries.hold(keys.door, person, provider, kept.tokens, _HOLD_S):
-            return await _renew(keys, forge, person, provider, kept.tokens, tokens.refresh)
+            # Once begun it is ended, whoever goes away: the provider has given the old refresh token up by then.
+            return await asyncio.shield(_renew(keys, forge, person, provider, kept.tokens, tokens.refresh))
         await asyncio.sleep(_LOOK_S)  # somebody renews it now
     return None
 
@@ -76,8 +77,8 @@ async def _renew(
     except ForgeRefused:
         await queries.drop_stale(keys.door, person, provider, kept)
         return None
-    except BaseException:
-        await asyncio.shield(queries.release(keys.door, person, provider))
+    except Exception:
+        await queries.release(keys.door, person, provider)
         raise
     whole = Tokens(fresh.access, fresh.refresh or refresh)
     await queries.renew(keys.door, person, provider, kept, fresh=seal(keys.box, whole), expires_at=fresh.expires_at)

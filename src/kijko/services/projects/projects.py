@@ -8,7 +8,7 @@ from kijko.core.db.errors import ConstraintViolation
 from kijko.core.tenancy import OrganizationNotFound, OrgReader, OrgTx
 from kijko.models.enums import ChunkingStrategy, ProjectCreationStep, ProjectPrivacy
 from kijko.models.projects import CreateProjectRequest, NameValidation, ProjectSort, UpdateProjectRequest
-from kijko.services.projects import access, queries, rules
+from kijko.services.projects import access, list_queries, queries, rules
 from kijko.services.projects.errors import ProjectNameExists, ProjectNotFound
 
 
@@ -92,7 +92,7 @@ async def full(reader: OrgReader, project_id: UUID) -> bytes:
 
 async def stats(reader: OrgReader) -> bytes:
     """The ProjectStats as JSON, over what the caller may read."""
-    return await queries.stats(reader)
+    return await list_queries.stats(reader)
 
 
 async def list_page(
@@ -106,7 +106,7 @@ async def list_page(
     page_size: int,
 ) -> bytes:
     """A ProjectPage as JSON; `search` looks for a text in the name, ignoring case."""
-    return await queries.list_page(
+    return await list_queries.list_page(
         reader, search=search or None, status=status, kind=kind, sort=sort, page=page, page_size=page_size
     )
 

@@ -1,6 +1,5 @@
-"""Every statement on projects. Postgres writes the JSON; tests hold it to the wire model."""
+"""Every statement on one project. Postgres writes the JSON; tests hold it to the wire model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -8,11 +7,10 @@ from uuid import UUID
 from kijko.core.db import Json, Jsonb, Query, Scalar, Statement
 from kijko.core.db.query import Call
 from kijko.core.tenancy import OrgReader, OrgTx
-from kijko.models.projects import ProjectSort
 from kijko.services.projects.repository_queries import WIRE as REPOSITORY
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-_WIRE = (
+WIRE: Final = (
     'p.id, p.user_id as "userId", p.organization_id as "organizationId", p.name, p.description, p.type, p.status, '
     'p.privacy, p.chunking_strategy as "chunkingStrategy", p.include_metadata as "includeMetadata", '
     'p.anonymize_secrets as "anonymizeSecrets", p.total_repos as "totalRepos", p.total_files as "totalFiles", '
@@ -22,7 +20,7 @@ _WIRE = (
     "to_char(p.updated_at at time zone 'UTC', " + _UTC + ') as "updatedAt"'
 )
 
-GET: Final = Json("select row_to_json(r) from (select " + _WIRE + " from projects p where p.id = $1::uuid) r")
+GET: Final = Json("select row_to_json(r) from (select " + WIRE + " from projects p where p.id = $1::uuid) r")
 
 
 async def get(reader: OrgReader | OrgTx, project_id: UUID) -> bytes | None:
@@ -32,7 +30,7 @@ async def get(reader: OrgReader | OrgTx, project_id: UUID) -> bytes | None:
 
 _FULL = Json(
     "select row_to_json(r) from (select "
-    + _WIRE
+    + WIRE
     + """,
       coalesce((
         select json_agg(row_to_json(f))
@@ -102,24 +100,6 @@ _FULL = Json(
 async def full(reader: OrgReader, project_id: UUID) -> bytes | None:
     """The ProjectWithRelations as the wire's JSON, or None."""
     return await reader.json(_FULL, project_id)
-
-
-_STATS = Json(
-    """
-    select json_build_object(
-      'totalProjects', count(*), 'activeProjects', count(*) filter (where p.status = 'active'),
-      'processingProjects', count(*) filter (where p.status = 'processing'),
-      'errorProjects', count(*) filter (where p.status = 'error'),
-      'totalTokens', coalesce(sum(p.optimized_tokens), 0), 'totalFiles', coalesce(sum(p.total_files), 0)
-    )
-    from projects p
-    """
-)
-
-
-async def stats(reader: OrgReader) -> bytes:
-    """The ProjectStats as the wire's JSON."""
-    return await reader.json(_STATS) or b""
 
 
 _INSERT = Statement(
@@ -241,60 +221,3 @@ _SWITCH = Json("select set_config('app.current_org_id', $1::uuid::text, true)")
 def switch(organization_id: UUID) -> Call[bytes | None]:
     """Makes another organization the active one until the transaction ends; the wall asks who is a member of it."""
     return _SWITCH.bind(organization_id)
-
-
-_MATCHING = (
-    "($1::text is null or p.status = $1) and ($2::text is null or p.type = $2) "
-    "and ($3::text is null or p.id in (select kijko.find_projects($3)))"
-)
-_BEGIN = (
-    """
-    select json_build_object(
-      'data', coalesce((
-        select json_agg(r)
-        from (
-          select """
-    + _WIRE
-    + " from projects p where "
-    + _MATCHING
-    + " order by "
-)
-_END = (
-    """
-          limit $4::integer offset ($5::bigint - 1) * $4
-        ) r
-      ), '[]'::json),
-      'total', total.n, 'page', $5, 'pageSize', $4, 'hasMore', total.n > $5 * $4
-    )
-    from (
-      select count(*) as n
-      from projects p
-      where """
-    + _MATCHING
-    + """
-    ) total
-    """
-)
-# Each order is an index's, forwards or backwards.
-_LISTS: Final[Mapping[ProjectSort, Json]] = {
-    "name": Json(_BEGIN + "lower(p.name)" + _END),
-    "-name": Json(_BEGIN + "lower(p.name) desc" + _END),
-    "createdAt": Json(_BEGIN + "p.created_at, p.id desc" + _END),
-    "-createdAt": Json(_BEGIN + "p.created_at desc, p.id" + _END),
-    "updatedAt": Json(_BEGIN + "p.updated_at, p.id desc" + _END),
-    "-updatedAt": Json(_BEGIN + "p.updated_at desc, p.id" + _END),
-}
-
-
-async def list_page(
-    reader: OrgReader,
-    *,
-    search: str | None,
-    status: str | None,
-    kind: str | None,
-    sort: ProjectSort,
-    page: int,
-    page_size: int,
-) -> bytes:
-    """A ProjectPage as the wire's JSON."""
-    return await reader.json(_LISTS[sort], status, kind, search, page_size, page) or b""
