@@ -18,7 +18,7 @@ from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity, pushes, search, uploads
+from kijko.services import events, executions, idempotency, identity, ingestion, pushes, search, uploads
 from kijko.settings import Settings, load
 from kijko.workers.app import make_app
 from kijko.workers.nudges import CeleryJobs
@@ -67,6 +67,12 @@ async def run(settings: Settings) -> None:
                 "executions",
                 lambda: executions.sweep(database, jobs, notices, max_attempts=most),
             ),
+            _every(
+                settings.worker.sweep_s,
+                "ingestions",
+                lambda: ingestion.sweep(database, jobs, notices, max_attempts=settings.ingestion.max_attempts),
+            ),
+            _every(_MINUTE_S, "events", lambda: events.trim(database, keep_s=settings.events.keep_s)),
             _every(_MINUTE_S, "sign-in", lambda: identity.repair(database, keycloak, settings)),
             _every(
                 settings.worker.sweep_s, "new passwords", lambda: identity.watch_resets(database, keycloak, settings)
