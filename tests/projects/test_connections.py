@@ -198,6 +198,7 @@ async def own_api(stack_env: dict[str, str], shared: Shared, oauth: OAuth) -> As
         },
         auth={"encryption_key": stack_env["KIJKO_AUTH_ENCRYPTION_KEY"], "trusted_issuers": issuers[0][1]},
         stripe={"secret_key": "sk_test_dev-only"},
+        storage={"url": stack_env["KIJKO_STORAGE_URL"]},
         oauth=oauth,
     )
     app = create_app(settings)
