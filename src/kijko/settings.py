@@ -139,6 +139,10 @@ class Storage(Group):
     """A zip's files, unpacked."""
     max_zip_ratio: int = Field(100, ge=1)
     """How many times its own size a zip may unpack to."""
+    max_at_once: int = Field(4, ge=1)
+    """Uploads that one person may have under way in one process: each has its files on the disk until it ends."""
+    idle_s: float = Field(30, gt=0)
+    """An upload of which nothing more comes for so long is broken off."""
     spool: str | None = None
     """A folder for what is being received; default the system's. Not in memory, please."""
 
