@@ -37,13 +37,23 @@ from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
-from kijko.settings import Settings, load, required
+from kijko.setting_errors import explained
+from kijko.settings import Settings, load, read, require, required
 
 if TYPE_CHECKING:
     from kijko.workers.nudges import CeleryJobs
 
 _WEBHOOK_BYTES: Final = 1_048_576
 _UPLOADS: Final = "You have several uploads under way. Wait until one of them has ended, then send this one."
+_NEEDED: Final = (
+    "database.api_url",
+    "redis.url",
+    "keycloak.url",
+    "keycloak.client_secret",
+    "stripe.secret_key",
+    "storage.url",
+    "auth.encryption_key",
+)
 _REQUEST_HEADERS: Final = (
     "Authorization",
     "Content-Type",
@@ -70,7 +80,9 @@ _ANSWER_HEADERS: Final = (
 
 def app_factory() -> FastAPI:
     """The API of this process's environment, for `uvicorn --factory`."""
-    settings = load()
+    with explained():
+        settings = load()
+        require(settings, *_NEEDED)
     configure(settings.log)
     return create_app(settings)
 
@@ -97,7 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def openapi_document() -> dict[str, Any]:
     """The API's OpenAPI document, of code alone: no setting is needed and nothing is connected."""
-    return create_app(Settings()).openapi()
+    return create_app(read()).openapi()
 
 
 def _with_docs(settings: Settings) -> bool:

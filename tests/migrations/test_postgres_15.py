@@ -89,11 +89,12 @@ def test_people_see_their_own_organization_there_and_their_quota_is_counted(migr
         with connect(migrated, "kijko_api") as connection:
             become(connection, claims_of(user), asked)
             assert connection.execute("select id from organizations").fetchall() == seen
-    with connect(migrated, "kijko_api") as connection:
-        become(connection, claims_of(user), organization)
-        connection.execute("select kijko.reserve('seats', 1, gen_random_uuid())")
+    with connect(migrated, "kijko_worker") as connection:
+        connection.execute("set role service_role")
+        take = "select kijko.reserve_for(%s, 'seats', 1, gen_random_uuid(), %s)"
+        connection.execute(take, (organization, user))
         with pytest.raises(psycopg.Error) as caught:
-            connection.execute("select kijko.reserve('seats', 1, gen_random_uuid())")
+            connection.execute(take, (organization, user))
     assert caught.value.sqlstate == "KJ429"
 
 

@@ -19,11 +19,20 @@ from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
 from kijko.services import executions, idempotency, identity, pushes, uploads
-from kijko.settings import Settings, load
+from kijko.setting_errors import explained
+from kijko.settings import Settings, load, require
 from kijko.workers.app import make_app
 from kijko.workers.nudges import CeleryJobs
 from kijko.workers.runtime import connect_worker
 
+_NEEDED = (
+    "database.worker_url",
+    "redis.url",
+    "keycloak.url",
+    "keycloak.client_secret",
+    "storage.url",
+    "auth.encryption_key",
+)
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _log = structlog.get_logger(__name__)
@@ -86,7 +95,9 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     """The process."""
-    settings = load()
+    with explained():
+        settings = load()
+        require(settings, *_NEEDED)
     configure(settings.log)
     uvloop.run(run(settings))
 
