@@ -15,6 +15,7 @@ from kijko.routers import (
     projects,
     pushes,
     repositories,
+    search,
     skills,
     uploads,
 )
@@ -25,6 +26,7 @@ API: Sequence[APIRouter] = (
     auth_sessions.router,
     projects.router,
     repositories.router,
+    search.router,
     connections.router,
     uploads.router,
     pushes.router,

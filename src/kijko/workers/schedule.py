@@ -18,7 +18,7 @@ from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity, pushes, uploads
+from kijko.services import executions, idempotency, identity, pushes, search, uploads
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, require
 from kijko.workers.app import make_app
@@ -82,6 +82,7 @@ async def run(settings: Settings) -> None:
             ),
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
             _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
+            _every(settings.worker.sweep_s, "search", lambda: search.sweep(database)),
             _every(_HOUR_S, "deliveries", lambda: pushes.forget(database)),
         ]
         tasks = [asyncio.create_task(sweep) for sweep in sweeps]
