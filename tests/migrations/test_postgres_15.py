@@ -91,7 +91,7 @@ def test_people_see_their_own_organization_there_and_their_quota_is_counted(migr
             assert connection.execute("select id from organizations").fetchall() == seen
     with connect(migrated, "kijko_api") as connection:
         become(connection, claims_of(user), organization)
-        connection.execute("select kijko.reserve('seats', 1, gen_random_uuid())")
+        # The free plan's only seat is their own.
         with pytest.raises(psycopg.Error) as caught:
             connection.execute("select kijko.reserve('seats', 1, gen_random_uuid())")
     assert caught.value.sqlstate == "KJ429"

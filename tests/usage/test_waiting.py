@@ -6,12 +6,12 @@ import uuid
 import psycopg
 import pytest
 
-from tests.postgres import Someone, Sql, someone
-from tests.usage.engine import used
+from tests.postgres import Someone, Sql
+from tests.usage.engine import seatless, used
 
 
 def test_unlimited_callers_wait_for_nobody(database: Sql) -> None:
-    user = someone(database, plan="enterprise")
+    user = seatless(database, plan="enterprise")
     with database.person(user.user, user.organization) as first:
         first.execute("select kijko.reserve('api_calls', 1, %s)", (uuid.uuid4(),))
         with database.person(user.user, user.organization) as second:

@@ -12,6 +12,10 @@ from kijko.routers import (
     docs,
     executions,
     health,
+    invitations,
+    members,
+    organizations,
+    privacy,
     projects,
     pushes,
     repositories,
@@ -23,13 +27,17 @@ API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
+    organizations.router,
+    invitations.router,
     projects.router,
+    members.router,
     repositories.router,
     connections.router,
     uploads.router,
     pushes.router,
     skills.router,
     executions.router,
+    privacy.router,
 )
 """Under /api, and under /api/v1, its other name."""
 
