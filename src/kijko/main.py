@@ -10,7 +10,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from kijko.clients import Clients, forges
+from kijko.clients import Clients, forges, mail
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
@@ -208,6 +208,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             uploads=Turns("uploads_at_once", settings.storage.max_at_once, _UPLOADS),
             stripe=stripe,
             keycloak=keycloak,
+            mail=mail.connect(settings.mail),
             tokens=Tokens(settings.keycloak, settings.auth, http),
             git=Git(settings.git),
             surveyor=Surveyor(settings.git),

@@ -91,6 +91,7 @@ def test_people_see_their_own_organization_there_and_their_quota_is_counted(migr
             assert connection.execute("select id from organizations").fetchall() == seen
     with connect(migrated, "kijko_worker") as connection:
         connection.execute("set role service_role")
+        # The free plan's only seat is their own.
         take = "select kijko.reserve_for(%s, 'seats', 1, gen_random_uuid(), %s)"
         connection.execute(take, (organization, user))
         with pytest.raises(psycopg.Error) as caught:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from kijko.clients.forges import Forges
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.mail import Mailer
 from kijko.clients.storage import Storage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
@@ -30,6 +31,8 @@ class Clients:
     """Who is uploading."""
     stripe: Stripe
     keycloak: Keycloak
+    mail: Mailer | None
+    """For /health: the scheduler is who sends. None where no mail server is named."""
     tokens: Tokens
     """Verifies access tokens by the issuers' cached keys."""
     git: Git

@@ -12,6 +12,10 @@ from kijko.routers import (
     docs,
     executions,
     health,
+    invitations,
+    members,
+    organizations,
+    privacy,
     projects,
     pushes,
     repositories,
@@ -24,7 +28,10 @@ API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
+    organizations.router,
+    invitations.router,
     projects.router,
+    members.router,
     repositories.router,
     search.router,
     connections.router,
@@ -32,6 +39,7 @@ API: Sequence[APIRouter] = (
     pushes.router,
     skills.router,
     executions.router,
+    privacy.router,
 )
 """Under /api, and under /api/v1, its other name."""
 
