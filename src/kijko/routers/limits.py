@@ -27,6 +27,8 @@ from kijko.settings import Auth, Settings
 
 Limit = Callable[[Request], Awaitable[None]]
 
+COUNTED: Final[set[Callable[..., object]]] = set()
+"""Every dependency made here: who describes the API asks which operations are counted."""
 METRIC: Final = "auth_attempts"
 _SPAN_S: Final = 60
 
@@ -46,6 +48,7 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Li
         account = body["email"].strip().lower() if "email" in fields else None
         await _count(request, name, account, per_minute)
 
+    COUNTED.add(limit)
     return limit
 
 
@@ -62,6 +65,7 @@ def person_limit(
             return
         await _count(request, name, str(principal.user_id), per_minute)
 
+    COUNTED.add(limit)
     return limit
 
 
