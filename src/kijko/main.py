@@ -133,7 +133,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(Headers, production=settings.environment == "production"),
         Middleware(
             Cors,
-            allow_origins=settings.http.cors_origins,
+            allow_origins=settings.origins,
             allow_credentials=True,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=_REQUEST_HEADERS,
