@@ -63,7 +63,7 @@ _REQUEST_HEADERS: Final = (
     "X-Organization-Id",
     "X-Request-ID",
 )
-_ANSWER_HEADERS: Final = (
+ANSWER_HEADERS: Final = (
     "X-Request-ID",
     "RateLimit",
     "RateLimit-Policy",
@@ -135,11 +135,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(Headers, production=settings.environment == "production"),
         Middleware(
             Cors,
-            allow_origins=settings.http.cors_origins,
+            allow_origins=settings.origins,
             allow_credentials=True,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=_REQUEST_HEADERS,
-            expose_headers=_ANSWER_HEADERS,
+            expose_headers=ANSWER_HEADERS,
             max_age=600,
         ),
         Middleware(LastResort),

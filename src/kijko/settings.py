@@ -6,6 +6,7 @@ default: a process that needs one and lacks it refuses to start and names the va
 
 from functools import cache
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -108,6 +109,7 @@ class Http(Group):
 
     body_limit_bytes: int = Field(1_048_576, ge=1024)
     cors_origins: tuple[Origin, ...] = ("https://app.kijko.nl", "http://localhost:3000")
+    """Sites whose pages may call the API; that of `web_url` may anyway."""
     trusted_proxies: tuple[Network, ...] = ()
     """Networks (CIDR) whose X-Forwarded-For is believed."""
     docs: bool | None = None
@@ -308,6 +310,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed by name, then the environment."""
         return init_settings, _Environment(settings_cls)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may call the API: `http.cors_origins`, and the web app of this installation."""
+        web = urlsplit(self.web_url)
+        return tuple(dict.fromkeys((*self.http.cors_origins, f"{web.scheme}://{web.netloc}".lower())))
 
     def is_set_up(self, provider: str) -> bool:
         """Whether people can sign in with `google` or `github`; False for any other name."""

@@ -27,6 +27,8 @@ from kijko.settings import Auth, Settings
 
 Limit = Callable[[Request], Awaitable[None]]
 
+COUNTED: Final[set[Callable[..., object]]] = set()
+"""Every dependency made here: who describes the API asks which operations are counted."""
 METRIC: Final = "auth_attempts"
 _SPAN_S: Final = 60
 
@@ -40,27 +42,39 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Li
     """
 
     async def limit(request: Request) -> None:
-        try:
-            body = await request.json()
-        except ValueError:  # there is no body; what is wrong with it is said by whoever needs it
-            return
+        body = await _body(request)
         if not _is_attempt(body, fields):
             return
         account = body["email"].strip().lower() if "email" in fields else None
         await _count(request, name, account, per_minute)
 
+    COUNTED.add(limit)
     return limit
 
 
 def person_limit(
-    name: str, per_minute: Callable[[Auth], int], *, metric: str = METRIC
+    name: str, per_minute: Callable[[Auth], int], *fields: str, metric: str = METRIC
 ) -> Callable[[Request, Principal], Awaitable[None]]:
-    """A dependency that counts whatever a signed-in person asks of `name`. It raises what `auth_limit`'s does."""
+    """A dependency that counts what a signed-in person asks of `name`: all of it, or bodies with all of the `fields`.
+
+    It raises what `auth_limit`'s does.
+    """
 
     async def limit(request: Request, principal: CurrentPrincipal) -> None:
+        if fields and not _is_attempt(await _body(request), fields):
+            return
         await _count(request, name, str(principal.user_id), per_minute, metric)
 
+    COUNTED.add(limit)
     return limit
+
+
+async def _body(request: Request) -> Any:  # Any: JSON
+    """None where there is no JSON; what is wrong with it is said by whoever needs it."""
+    try:
+        return await request.json()
+    except ValueError:
+        return None
 
 
 async def _count(
@@ -137,3 +151,4 @@ limit_signup: Final = auth_limit("signup", _attempts, "email", "password", "firs
 limit_refresh: Final = auth_limit("refresh", _refreshes, "refresh_token")
 limit_forgot: Final = auth_limit("forgot", _refreshes, "email")
 limit_resend: Final = person_limit("resend", _attempts)
+limit_change: Final = person_limit("password", _attempts, "current_password", "new_password")
