@@ -40,6 +40,18 @@ def test_status_names_every_part_with_its_living_process(stack_env, shared):
     assert any("QuarkusEntryPoint" in word for word in psutil.Process(int(java)).cmdline())
 
 
+def test_every_part_listens_on_this_machine_alone_and_keycloak_joins_no_cluster(stack_env, shared):
+    told = json.loads(kijko(shared.home, "status", "-o", "json").stdout)
+    listening = {
+        (part["name"], connection.laddr.ip)
+        for part in told["parts"]
+        for connection in psutil.Process(int(part["pid"])).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {name for name, _ in listening} >= {"postgres", "redis", "keycloak", "mail", "stripe", "api"}
+    assert {address for _, address in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
 def test_whatever_the_tests_did_so_far_every_line_of_our_logs_is_json(stack_env, shared):
     for name in ("api", "worker", "scheduler"):
         whole, _, _ = (shared.home / "logs" / f"{name}.log").read_text().rpartition("\n")

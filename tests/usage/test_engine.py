@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from tests.postgres import Someone, Sql
-from tests.usage.engine import METRICS, allow, grant, ledger, release, reserve, rows, seatless, settle, used
+from tests.usage.engine import METRICS, allow, grant, ledger, release, reserve, rows, seatless, settle, take, used
 
 
 def refusal(database: Sql, of: Someone, metric: str, quantity: object = 1) -> psycopg.Error:
-    with pytest.raises(psycopg.Error) as caught, database.person(of.user, of.organization) as connection:
-        connection.execute("select kijko.reserve(%s, %s, %s)", (metric, quantity, uuid.uuid4()))
+    with pytest.raises(psycopg.Error) as caught, database.system() as connection:
+        take(connection, of, metric, quantity)
     return caught.value
 
 
@@ -33,19 +33,20 @@ def test_the_plans_are_those_of_the_price_list(database: Sql) -> None:
 
 
 def test_a_reservation_that_is_rolled_back_has_taken_nothing(database: Sql, user: Someone) -> None:
-    with database.person(user.user, user.organization, commit=False) as connection:
-        connection.execute("select kijko.reserve('seats', 1, %s)", (uuid.uuid4(),))
+    with database.system() as connection:
+        take(connection, user, "seats")
+        connection.rollback()
     assert used(database, user, "seats") == ledger(database, user, "seats") == 0
     assert reserve(database, user, "seats")
 
 
 def test_a_reservation_undone_by_a_savepoint_has_taken_nothing(database: Sql, user: Someone) -> None:
-    with database.person(user.user, user.organization) as connection:
+    with database.system() as connection:
         for _ in range(3):
             with connection.transaction():
-                connection.execute("select kijko.reserve('seats', 1, %s)", (uuid.uuid4(),))
+                take(connection, user, "seats")
                 raise psycopg.Rollback
-        connection.execute("select kijko.reserve('seats', 1, %s)", (uuid.uuid4(),))
+        take(connection, user, "seats")
     assert used(database, user, "seats") == 1
 
 
@@ -148,8 +149,8 @@ def test_a_grant_can_be_replaced_and_taken_back(database: Sql, user: Someone) ->
 
 
 def test_usage_is_told_for_the_five_metrics_in_the_order_of_the_price_list(database: Sql, user: Someone) -> None:
+    reserve(database, user, "storage", 53)
     with database.person(user.user, user.organization) as connection:
-        connection.execute("select kijko.reserve('storage', 53, %s)", (uuid.uuid4(),))
         told = rows(connection, "select metric, used, allowed, resets_at is null from kijko.current_usage()")
     assert told == [
         ("api_calls", 0, 1000, False),

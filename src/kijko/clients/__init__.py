@@ -16,6 +16,7 @@ from kijko.core.jobs import Jobs
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
+from kijko.core.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Clients:
     redis: "Redis"
     storage: Storage
     """Holds the contents of uploaded files."""
+    uploads: Turns
+    """Who is uploading."""
     stripe: Stripe
     keycloak: Keycloak
     mail: Mailer | None

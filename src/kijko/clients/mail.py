@@ -9,8 +9,9 @@ from email.message import EmailMessage
 from ipaddress import ip_address
 from typing import Final, Protocol
 
+from kijko.setting_errors import MissingSetting
 from kijko.settings import Mail as MailSettings
-from kijko.settings import MissingSetting, required
+from kijko.settings import required
 
 _PERMANENT: Final = 500
 _ABOUT_THE_MESSAGE: Final = (

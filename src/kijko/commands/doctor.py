@@ -3,6 +3,7 @@
 import typer
 
 from kijko.commands.terminal import say
+from kijko.setting_errors import EXIT_CODE
 
 
 def doctor() -> None:
@@ -11,7 +12,7 @@ def doctor() -> None:
 
     from kijko.local import environment
     from kijko.local.attach import NotRunning, adopt, attach
-    from kijko.local.doctor import examine
+    from kijko.local.doctor import SETTINGS, examine
     from kijko.local.home import Home
     from kijko.local.stack import migrations_folder
 
@@ -22,10 +23,11 @@ def doctor() -> None:
     except NotRunning as error:
         say(str(error))
     adopt()
-    wrong = 0
+    wrong, code = 0, 1
     for finding in examine({**tools, **os.environ}, home.path, migrations_folder()):
         wrong += not finding.healthy
+        code = EXIT_CODE if finding.name == SETTINGS else code
         print(f"{'ok   ' if finding.healthy else 'WRONG'}  {finding.name}: {finding.text}")
     print(f"{wrong} to mend." if wrong else "Everything is well.")
     if wrong:
-        raise typer.Exit(1)
+        raise typer.Exit(code)

@@ -30,7 +30,8 @@ def openapi() -> None:
 
     from kijko.main import openapi_document
 
-    print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+    with sentences():
+        print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
 
 
 def plan(

@@ -28,10 +28,13 @@ def up(
     from kijko.local.errors import Interrupted, StackError
     from kijko.local.home import Home
     from kijko.local.stack import EVERYTHING, Stack
+    from kijko.settings import load
 
     parts = tuple(only.split(",")) if only else EVERYTHING
     if unknown := set(parts) - set(EVERYTHING):
         fail(f"There is no part named {', '.join(sorted(unknown))}. The parts are: {', '.join(EVERYTHING)}.")
+    with sentences():
+        load()
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: asked.append(number))

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from pydantic import ValidationError
 
 from kijko.clients import mail
 from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
 from kijko.local import java
 from kijko.local.errors import StackError
-from kijko.settings import MissingSetting, Settings, required
+from kijko.setting_errors import MissingSetting, WrongSetting
+from kijko.settings import Settings, read, required
 
+SETTINGS = "Settings"
+"""The finding of what cannot be read; nothing else is looked at then."""
 _TIMEOUT_S = 5
 
 
@@ -44,11 +46,10 @@ def examine(environ: dict[str, str], home: Path, folder: Path) -> Iterator[Findi
     if "KIJKO_KEYCLOAK_URL" not in environ or "127.0.0.1" in environ["KIJKO_KEYCLOAK_URL"]:
         yield _look("Java", lambda: f"{java.find(environ)}")
     try:
-        settings = Settings()
-    except ValidationError as error:
-        for each in error.errors():
-            name = "KIJKO_" + "_".join(str(part) for part in each["loc"]).upper()
-            yield Finding("Settings", False, f"{name}: {each['msg']}. Correct it in the environment or in .env.")
+        settings = read()
+    except WrongSetting as error:
+        for sentence in error.sentences:
+            yield Finding(SETTINGS, False, f"{sentence} Correct it in the environment or in .env.")
         return
     yield from (_look(name, check) for name, check in _checks(settings, environ, folder))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from kijko.local import postgres, redis
-from kijko.local.errors import StackError
+from kijko.local.errors import BadSetting
 from kijko.local.ports import HOST
 from kijko.local.site import Site
 
@@ -19,11 +19,11 @@ def api_port(environ: Mapping[str, str]) -> int:
     """KIJKO_PORT, default 8000.
 
     Raises:
-        StackError: it is no port.
+        BadSetting: it is no port.
     """
     text = environ.get("KIJKO_PORT") or "8000"
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise StackError(f"KIJKO_PORT is {text}; it has to be a number from 1 to 65535.")
+        raise BadSetting(f"KIJKO_PORT is {text}; it has to be a whole number from 1 to 65535.")
     return int(text)
 
 

@@ -19,6 +19,7 @@ from kijko.routers import (
     projects,
     pushes,
     repositories,
+    search,
     skills,
     uploads,
 )
@@ -32,6 +33,7 @@ API: Sequence[APIRouter] = (
     projects.router,
     members.router,
     repositories.router,
+    search.router,
     connections.router,
     uploads.router,
     pushes.router,

@@ -19,12 +19,21 @@ from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity, invitations, privacy, pushes, uploads
-from kijko.settings import Settings, load
+from kijko.services import executions, idempotency, identity, invitations, privacy, pushes, search, uploads
+from kijko.setting_errors import explained
+from kijko.settings import Settings, load, require
 from kijko.workers.app import make_app
 from kijko.workers.nudges import CeleryJobs
 from kijko.workers.runtime import connect_worker
 
+_NEEDED = (
+    "database.worker_url",
+    "redis.url",
+    "keycloak.url",
+    "keycloak.client_secret",
+    "storage.url",
+    "auth.encryption_key",
+)
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _log = structlog.get_logger(__name__)
@@ -74,6 +83,7 @@ async def run(settings: Settings) -> None:
             ),
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
             _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
+            _every(settings.worker.sweep_s, "search", lambda: search.sweep(database)),
             _every(settings.worker.sweep_s, "seats", lambda: invitations.sweep(database)),
             _every(settings.worker.sweep_s, "deletions", lambda: privacy.sweep(database)),
             _every(_HOUR_S, "old mails", lambda: invitations.forget(database)),
@@ -96,7 +106,9 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     """The process."""
-    settings = load()
+    with explained():
+        settings = load()
+        require(settings, *_NEEDED)
     configure(settings.log)
     uvloop.run(run(settings))
 
