@@ -207,7 +207,7 @@ class Mail(Group):
     """Whom mails are from: an address, or `Name <address>`."""
     timeout_s: float = Field(10, gt=0)
     """The deadline of connecting, and of each step of handing a mail over."""
-    lease_s: float = Field(90, gt=0)
+    lease_s: float = Field(180, gt=0)
     """A mail that is being sent is taken up by another process after so long; longer than sending one may take."""
     language: Literal["en", "nl"] = "en"
     """The language of mails where the browser of who invites prefers neither English nor Dutch."""

@@ -56,6 +56,18 @@ class Hanging(Taking):
         return "451 Too late"
 
 
+@dataclass
+class Slow(Taking):
+    """Takes a mail, and says so a while later."""
+
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.reached.set()
+        await asyncio.sleep(1.5)
+        return await super().handle_DATA(server, session, envelope)
+
+
 @contextmanager
 def serving(handler: Taking, port: int | None = None) -> Iterator[int]:
     """Serve it; the port."""

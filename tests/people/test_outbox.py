@@ -16,7 +16,7 @@ from kijko.services.invitations.outbox import delay_s
 from kijko.settings import Database, Mail, MissingSetting, Settings
 from kijko.workers.runtime import connect_worker
 from tests.people.making import fresh_email, token_in, until
-from tests.people.servers import Hanging, Taking, scheduler, serving
+from tests.people.servers import Hanging, Slow, Taking, scheduler, serving
 from tests.postgres import Someone, Sql, someone
 
 
@@ -158,6 +158,19 @@ async def test_a_mail_whose_sender_was_killed_is_sent_by_another(own: Sql, tmp_p
     # Both tries' links are good: the first may have arrived after all.
     assert own.one("select count(*) from invitation_links l join invitations i on i.id = l.invitation_id "
                    "where i.email = %s", email) == 2  # fmt: skip
+
+
+async def test_a_sender_that_is_asked_to_stop_writes_down_what_was_just_taken(own: Sql, tmp_path: Path) -> None:
+    boss = someone(own, plan="enterprise")
+    email = ask(own, boss)
+    with serving(slow := Slow()) as port:
+        settings = {"KIJKO_MAIL_HOST": "127.0.0.1", "KIJKO_MAIL_PORT": str(port)}
+        with scheduler(own, tmp_path / "log", **settings) as process:
+            assert await asyncio.to_thread(slow.reached.wait, 30)
+            process.terminate()
+            assert await asyncio.to_thread(process.wait, 20) == 0
+    assert state(own, email) == ("sent", 1)
+    assert [to for to, _ in slow.taken] == [email]
 
 
 async def test_without_a_mail_server_mails_wait_and_the_scheduler_says_so(own: Sql, tmp_path: Path) -> None:

@@ -44,7 +44,14 @@ class Outbox:
         """Sends what is due until nothing is; how many mails a server took. Never fails for a mail server's sake."""
         sent = 0
         while found := await outbox_queries.claim(self.door, self.id, self.settings.mail.lease_s, _AT_ONCE):
-            sent += sum(await asyncio.gather(*(self._send(each) for each in found)))
+            sending = [asyncio.create_task(self._send(each)) for each in found]
+            try:
+                await asyncio.wait(sending)
+            except asyncio.CancelledError:
+                # A mail that a server is just taking cannot be called back: it is written down before this ends.
+                await asyncio.wait(sending)
+                raise
+            sent += sum(each.result() for each in sending)
         return sent
 
     async def _send(self, mail: Due) -> bool:

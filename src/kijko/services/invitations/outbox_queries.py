@@ -29,6 +29,7 @@ _DROP = Statement(
     update mails m
     set status = 'dropped', lease_owner = null, lease_until = null
     where m.status = 'pending'
+      and m.due_at <= now()
       and (m.lease_until is null or m.lease_until < now())
       and not exists (
         select from invitations i
