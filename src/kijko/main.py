@@ -83,6 +83,7 @@ def app_factory() -> FastAPI:
     with explained():
         settings = load()
         require(settings, *_NEEDED)
+        mail.connect(settings.mail)  # only to see that its settings fit together
     configure(settings.log)
     return create_app(settings)
 

@@ -1,6 +1,8 @@
 """What a setting's text may be. A refusal completes the sentence "it has to be …"."""
 
+import re
 from base64 import urlsafe_b64decode
+from email.utils import parseaddr
 from ipaddress import ip_network
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
@@ -8,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, SecretStr
 
 _KEY_BYTES: Final = 32
+_ADDRESS: Final = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 
 def _parts(text: str) -> SplitResult | None:
@@ -79,6 +82,14 @@ def _host_and_port(text: str) -> str:
     return text
 
 
+def _sender(text: str) -> str:
+    name, address = parseaddr(text)
+    shown = (name + address).isprintable() and text.isprintable()
+    if not shown or not _ADDRESS.fullmatch(address):
+        raise ValueError("an e-mail address, such as no-reply@example.test or Kijko <no-reply@example.test>")
+    return text
+
+
 def _fernet(secret: SecretStr) -> SecretStr:
     keys = [key.strip() for key in secret.get_secret_value().split(",") if key.strip()]
     if not keys or not all(_is_key(key) for key in keys):
@@ -101,4 +112,5 @@ RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
 StorageUrl = Annotated[str, AfterValidator(_storage)]
 Network = Annotated[str, AfterValidator(_network)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+Sender = Annotated[str, AfterValidator(_sender)]
 FernetKeys = Annotated[SecretStr, AfterValidator(_fernet)]

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kijko.setting_errors import MissingSetting, WrongSetting, sentences
-from kijko.setting_kinds import FernetKeys, HostAndPort, Network, Origin, PostgresUrl, RedisUrl, StorageUrl, Url
+from kijko.setting_kinds import FernetKeys, HostAndPort, Network, Origin, PostgresUrl, RedisUrl, Sender, StorageUrl, Url
 
 
 class Group(BaseModel):
@@ -203,7 +203,7 @@ class Mail(Group):
     password: SecretStr | None = None
     tls: Literal["none", "starttls", "tls"] = "starttls"
     """How the connection is encrypted; a user's password is not sent over one that is not, but to this machine."""
-    sender: str = "Kijko <no-reply@localhost>"
+    sender: Sender = "Kijko <no-reply@localhost>"
     """Whom mails are from: an address, or `Name <address>`."""
     timeout_s: float = Field(10, gt=0)
     """The deadline of connecting, and of each step of handing a mail over."""

@@ -30,6 +30,8 @@ WRONG = [
         "1",
         "KIJKO_DATABASE_POOLSIZE is not a setting. Did you mean KIJKO_DATABASE_POOL_SIZE?",
     ),
+    ("KIJKO_MAIL_SENDER", "nobody", "KIJKO_MAIL_SENDER is nobody; it has to be an e-mail address, such as no-reply@"),
+    ("KIJKO_MAIL_TLS", "yes", "KIJKO_MAIL_TLS is yes; it has to be one of none, starttls, tls."),
     ("KIJKO_LOG_COLOUR", "red", "There are: KIJKO_LOG_LEVEL, KIJKO_LOG_FORMAT."),
     ("KIJKO_HTTP", "on", "KIJKO_HTTP names a group of settings, not one."),
 ]

@@ -16,6 +16,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from cryptography.fernet import Fernet
 
 from kijko.local import ports
 from tests.postgres import Sql
@@ -89,6 +90,7 @@ def scheduler(database: Sql, log: Path, **settings: str) -> Iterator[subprocess.
         "KIJKO_REDIS_URL": "redis://127.0.0.1:1/0",
         "KIJKO_KEYCLOAK_URL": "http://127.0.0.1:1",
         "KIJKO_KEYCLOAK_CLIENT_SECRET": "dev-only",
+        "KIJKO_AUTH_ENCRYPTION_KEY": Fernet.generate_key().decode(),
         "KIJKO_STORAGE_URL": log.parent.as_uri(),
         "KIJKO_LOG_FORMAT": "json",
         "KIJKO_MAIL_TLS": "none",

@@ -13,7 +13,8 @@ from kijko.clients.mail import MailUnavailable, Smtp
 from kijko.local import ports
 from kijko.services.invitations import Outbox
 from kijko.services.invitations.outbox import delay_s
-from kijko.settings import Database, Mail, MissingSetting, Settings
+from kijko.setting_errors import MissingSetting, WrongSetting
+from kijko.settings import Database, Mail, Settings
 from kijko.workers.runtime import connect_worker
 from tests.people.making import fresh_email, token_in, until
 from tests.people.servers import Hanging, Slow, Taking, scheduler, serving
@@ -201,8 +202,10 @@ async def test_what_has_had_its_time_is_forgotten(own: Sql) -> None:
 
 
 def test_a_password_is_not_sent_over_a_connection_that_everybody_reads() -> None:
-    with pytest.raises(MissingSetting, match="KIJKO_MAIL_TLS"):
+    with pytest.raises(WrongSetting, match="KIJKO_MAIL_TLS is none; it has to be starttls or tls"):
         Smtp(Mail(host="smtp.example.test", user="kijko", password=SecretStr("x"), tls="none"))
+    with pytest.raises(MissingSetting, match="KIJKO_MAIL_PASSWORD"):
+        Smtp(Mail(host="smtp.example.test", user="kijko"))
     Smtp(Mail(host="127.0.0.1", user="kijko", password=SecretStr("x"), tls="none"))
 
 

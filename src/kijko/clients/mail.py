@@ -9,11 +9,15 @@ from email.message import EmailMessage
 from ipaddress import ip_address
 from typing import Final, Protocol
 
-from kijko.setting_errors import MissingSetting
+from kijko.setting_errors import WrongSetting
 from kijko.settings import Mail as MailSettings
 from kijko.settings import required
 
 _PERMANENT: Final = 500
+_READ_BY_ALL: Final = (
+    "KIJKO_MAIL_TLS is none; it has to be starttls or tls, since the password of KIJKO_MAIL_USER would travel where "
+    "everybody can read it."
+)
 _ABOUT_THE_MESSAGE: Final = (
     smtplib.SMTPRecipientsRefused,
     smtplib.SMTPSenderRefused,
@@ -46,11 +50,13 @@ class Smtp:
     """A mail server by SMTP. One connection a message: few are sent, and none is held."""
 
     def __init__(self, settings: MailSettings) -> None:
-        """Raises MissingSetting without KIJKO_MAIL_HOST, or for a user whose password would travel in the clear."""
+        """Raises MissingSetting without KIJKO_MAIL_HOST or a user's password, WrongSetting where that would be read."""
         self._host = required(settings.host, "KIJKO_MAIL_HOST")
         self._settings = settings
-        if settings.user and settings.tls == "none" and not _is_here(self._host):
-            raise MissingSetting("KIJKO_MAIL_TLS (starttls or tls, since there is a KIJKO_MAIL_USER)")
+        if settings.user:
+            required(settings.password, "KIJKO_MAIL_PASSWORD")
+            if settings.tls == "none" and not _is_here(self._host):
+                raise WrongSetting([_READ_BY_ALL])
 
     async def send(self, message: EmailMessage) -> None:
         """See Mailer."""

@@ -79,7 +79,7 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
 def _look(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except (Wrong, MissingSetting, StackError, migrations.MigrationError) as error:
+    except (Wrong, MissingSetting, WrongSetting, StackError, migrations.MigrationError) as error:
         return Finding(name, False, str(error))
     except (httpx.HTTPError, OSError) as error:
         return Finding(name, False, f"It does not answer: {error}. Start it with `make up`, or correct its setting.")

@@ -109,6 +109,7 @@ def main() -> None:
     with explained():
         settings = load()
         require(settings, *_NEEDED)
+        mail.connect(settings.mail)  # only to see that its settings fit together
     configure(settings.log)
     uvloop.run(run(settings))
 
