@@ -1,4 +1,4 @@
-"""`python -m bench [reads] [projects] [runs] [memory]`: without a name, all of them."""
+"""`python -m bench [reads] [projects] [search] [runs] [memory]`: without a name, all of them."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import memory, projects, reads, runs
+from bench import memory, projects, reads, runs, search
 from bench.scene import scene
 
 
@@ -26,13 +26,15 @@ def _import_s() -> float:
 
 def main() -> None:
     """Measures and prints."""
-    wanted = set(sys.argv[1:]) or {"reads", "projects", "runs", "memory"}
+    wanted = set(sys.argv[1:]) or {"reads", "projects", "search", "runs", "memory"}
     out: list[str] = []
     with scene() as found:
         if "reads" in wanted:
             out += reads.lines(reads.measure(found))
         if "projects" in wanted:
             out += projects.lines(projects.measure(found))
+        if "search" in wanted:
+            out += search.lines(search.measure(found))
         if "runs" in wanted:
             out += runs.lines(*runs.measure(found))
         if "memory" in wanted:

@@ -42,7 +42,7 @@ class Package:
 
 def package(name: str, folder: Path, seed: int = 1) -> Package:
     """Reads a package's Python files and asks about them; the same seed, the same questions."""
-    chance = random.Random(f"{name}{seed}")  # noqa: S311 - a sample, not a secret
+    chance = random.Random(f"{name}{seed}")
     files = dict(_sources(folder))
     described = _described(_defined(files))
     asked = dict(chance.sample(sorted(described.items()), min(SENTENCES, len(described))))

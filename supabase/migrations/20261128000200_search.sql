@@ -214,6 +214,51 @@ comment on function kijko.search_project(uuid, text[], real[], integer) is
 revoke execute on function kijko.search_project(uuid, text[], real[], integer) from public, anon, authenticated;
 grant execute on function kijko.search_project(uuid, text[], real[], integer) to authenticated;
 
+create function kijko.context_chunks(
+    person uuid, organization uuid, project uuid, terms text[], weights real[], most integer
+  ) returns table (
+    file_id uuid, ordinal integer, start_byte integer, end_byte integer, repository text, commit text, path text,
+    language text, start_line integer, end_line integer, tokens integer, content text
+  )
+  language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  if not 'read' = any (coalesce(kijko.actions_of(person, organization, project), '{}')) then
+    return;
+  end if;
+  return query
+    select c.file_id, c.ordinal, k.start_byte, k.end_byte, coalesce(o.repository_name, 'uploads'),
+      coalesce(o.last_commit_hash, f.content_key), c.path, f.language, c.start_line, c.end_line, c.tokens, c.content
+    from kijko.found_chunks(organization, project, terms, weights, most) c
+    join public.chunks k on k.file_id = c.file_id and k.ordinal = c.ordinal
+    join public.source_files f on f.id = c.file_id
+    left join public.project_repositories o on o.id = f.repository_id
+    order by c.score desc, k.number;
+end
+$$;
+comment on function kijko.context_chunks(uuid, uuid, uuid, text[], real[], integer) is
+  'The best chunks of a project for somebody who may read it now, with where they are from; none for anybody else.';
+revoke execute on function kijko.context_chunks(uuid, uuid, uuid, text[], real[], integer)
+  from public, anon, authenticated;
+grant execute on function kijko.context_chunks(uuid, uuid, uuid, text[], real[], integer) to service_role;
+
+-- ---- what a run was given ------------------------------------------------------------------------------------------
+
+alter table public.executions add column cited_project_id uuid;
+comment on column public.executions.cited_project_id is
+  'The project whose code the prompt holds. No foreign key: when the project is gone, what was read of it is no more public.';
+-- Prompt, output and citations hold a project's code: whoever may not read it does not see the run, nor count it.
+drop policy executions_select on public.executions;
+create policy executions_select on public.executions for select to authenticated
+  using (
+    organization_id = (select kijko.current_org())
+    and (
+      cited_project_id is null
+      or (select kijko.is_manager())
+      or cited_project_id in (select kijko.projects_where('read'))
+    )
+  );
+
 -- ---- upkeep --------------------------------------------------------------------------------------------------------
 
 create function kijko.publish_search(organization uuid, project uuid, ingestion uuid, removed integer[]) returns void

@@ -12,7 +12,7 @@ from kijko.core.tenancy import Tenants
 from kijko.services import search
 
 Files = Mapping[str, str]
-_BLOCK = re.compile(r"\n(?=(?:def|class|function|#) )")
+_BLOCK = re.compile(r"(?<=\n)(?=(?:def|class|function|#) )")
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Cut:
 
 
 def cut(text: str) -> list[Cut]:
+    """The whole text, once and in order."""
     pieces, line = [], 1
     for block in _BLOCK.split(text):
-        end = line + block.rstrip("\n").count("\n")
-        pieces.append(Cut(line, end, block))
-        line += block.count("\n") + 1
+        lines = block.count("\n") + (not block.endswith("\n"))
+        pieces.append(Cut(line, line + lines - 1, block))
+        line += lines
     return pieces
 
 

@@ -99,6 +99,7 @@ class Runner:
     async def _run(self, claimed: queries.Claimed) -> None:
         outcome = await run(
             self._models,
+            self._database,
             claimed,
             room=self._room,
             max_attempts=self._settings.max_attempts,

@@ -6,9 +6,22 @@ is there, in the lines that are told. How it works: docs/search.md.
 """
 
 from kijko.services.search.analysis import analyse
+from kijko.services.search.contexts import Citation, Context, context
 from kijko.services.search.listing import chunks, files
 from kijko.services.search.searching import search
 from kijko.services.search.staging import discard, publish, stage
 from kijko.services.search.upkeep import sweep
 
-__all__ = ["analyse", "chunks", "discard", "files", "publish", "search", "stage", "sweep"]
+__all__ = [
+    "Citation",
+    "Context",
+    "analyse",
+    "chunks",
+    "context",
+    "discard",
+    "files",
+    "publish",
+    "search",
+    "stage",
+    "sweep",
+]
