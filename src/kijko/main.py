@@ -10,7 +10,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from kijko.clients import Clients, forges
+from kijko.clients import Clients, forges, mail
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
@@ -22,6 +22,7 @@ from kijko.core.notices import Notices
 from kijko.core.redis import connect as connect_redis
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
+from kijko.core.turns import Turns
 from kijko.middleware.access_log import AccessLog
 from kijko.middleware.address import networks
 from kijko.middleware.body_limit import BodyLimit, Limits
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from kijko.workers.nudges import CeleryJobs
 
 _WEBHOOK_BYTES: Final = 1_048_576
+_UPLOADS: Final = "You have several uploads under way. Wait until one of them has ended, then send this one."
 _NEEDED: Final = (
     "database.api_url",
     "redis.url",
@@ -203,8 +205,10 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             database=Tenants(database),
             redis=redis,
             storage=ObjectStorage(settings.storage),
+            uploads=Turns("uploads_at_once", settings.storage.max_at_once, _UPLOADS),
             stripe=stripe,
             keycloak=keycloak,
+            mail=mail.connect(settings.mail),
             tokens=Tokens(settings.keycloak, settings.auth, http),
             git=Git(settings.git),
             surveyor=Surveyor(settings.git),

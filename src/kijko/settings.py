@@ -96,6 +96,8 @@ class Auth(Group):
     attempts_per_minute: int = Field(5, ge=1)
     """Logins, and signups, a minute for each address and each e-mail."""
     refreshes_per_minute: int = Field(30, ge=1)
+    invitations_per_minute: int = Field(30, ge=1)
+    """Requests that invite somebody, a minute for each person and each address."""
     refresh_reuse_s: int = Field(10, ge=0)
     """For how long the same refresh token again gets the first answer."""
     encryption_key: FernetKeys | None = None
@@ -140,6 +142,10 @@ class Storage(Group):
     """A zip's files, unpacked."""
     max_zip_ratio: int = Field(100, ge=1)
     """How many times its own size a zip may unpack to."""
+    max_at_once: int = Field(4, ge=1)
+    """Uploads that one person may have under way in one process: each has its files on the disk until it ends."""
+    idle_s: float = Field(30, gt=0)
+    """An upload of which nothing more comes for so long is broken off."""
     spool: str | None = None
     """A folder for what is being received; default the system's. Not in memory, please."""
 
@@ -186,6 +192,27 @@ class OAuth(Group):
     """The web app's page where a provider sends the browser back; default `web_url` + /oauth/callback."""
     timeout_s: float = Field(10, gt=0)
     """The deadline of one call to a provider."""
+
+
+class Mail(Group):
+    """The mail server that Kijko's own mails (invitations) go through. Without a host they wait in the outbox."""
+
+    host: str | None = None
+    port: int = Field(587, ge=1, le=65535)
+    user: str | None = None
+    password: SecretStr | None = None
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    """How the connection is encrypted; a user's password is not sent over one that is not, but to this machine."""
+    sender: str = "Kijko <no-reply@localhost>"
+    """Whom mails are from: an address, or `Name <address>`."""
+    timeout_s: float = Field(10, gt=0)
+    """The deadline of connecting, and of each step of handing a mail over."""
+    lease_s: float = Field(180, gt=0)
+    """A mail that is being sent is taken up by another process after so long; longer than sending one may take."""
+    language: Literal["en", "nl"] = "en"
+    """The language of mails where the browser of who invites prefers neither English nor Dutch."""
+    url: str | None = None
+    """Where the local stack shows the mail it has caught; for `kijko status` and `doctor` alone."""
 
 
 class Models(Group):
@@ -267,6 +294,7 @@ class Settings(BaseSettings):
     git: Git = Git()
     storage: Storage = Storage()
     oauth: OAuth = OAuth()
+    mail: Mail = Mail()
     models: Models = Models()
     worker: Worker = Worker()
     log: Log = Log()

@@ -129,6 +129,12 @@ COUNTED = {
     ("POST", "/api/auth/password/forgot"),
     ("POST", "/api/auth/password/change"),
     ("POST", "/api/auth/verify-email/resend"),
+    ("POST", "/api/organizations"),
+    ("POST", "/api/organization/invitations"),
+    ("POST", "/api/invitations/{token}/accept"),
+    ("POST", "/api/projects/{projectId}/members"),
+    ("POST", "/api/projects/{projectId}/invitations"),
+    ("POST", "/api/projects/{projectId}/invitations/{memberId}/resend"),
 }
 
 

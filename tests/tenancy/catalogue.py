@@ -21,7 +21,10 @@ _VALUES: dict[str, Any] = {
     "jsonb": "{}",
     "bytea": b"x",
     "_text": ["x"],
+    "float4": 1,
+    "_int4": [1],
     "_int8": [1],
+    "_float4": [1],
     "_uuid": [uuid.UUID(int=1)],
     "interval": "1 day",
 }

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from tests.postgres import Someone, Sql
+from tests.postgres import Someone, Sql, someone
 
 T = TypeVar("T")
 METRICS = ("api_calls", "ingestions", "storage", "seats", "oracle_queries")
@@ -25,6 +25,13 @@ def take(
     """As a function of a feature does it for that person; the connection is the system's."""
     values = (of.organization, metric, quantity, subject or uuid.uuid4(), of.user)
     connection.execute("select kijko.reserve_for(%s, %s, %s, %s, %s)", values)
+
+
+def seatless(database: Sql, *, plan: str = "free") -> Someone:
+    """A new person who holds nothing, not even their own seat: here seats are a metric like others."""
+    made = someone(database, plan=plan)
+    database.run("select kijko.release('seats', m.seat_id) from memberships m where m.user_id = %s", made.user)
+    return made
 
 
 def reserve(database: Sql, of: Someone, metric: str, quantity: object = 1, subject: uuid.UUID | None = None) -> bool:

@@ -9,8 +9,8 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from tests.postgres import Someone, Sql, someone
-from tests.usage.engine import METRICS, allow, grant, ledger, release, reserve, rows, settle, take, used
+from tests.postgres import Someone, Sql
+from tests.usage.engine import METRICS, allow, grant, ledger, release, reserve, rows, seatless, settle, take, used
 
 
 def refusal(database: Sql, of: Someone, metric: str, quantity: object = 1) -> psycopg.Error:
@@ -53,14 +53,14 @@ def test_a_reservation_undone_by_a_savepoint_has_taken_nothing(database: Sql, us
 @pytest.mark.parametrize("quantity", ["0", "-1", "0.5", "NaN", "Infinity", "-Infinity", "1e16", None])
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_a_quantity_that_is_not_a_whole_positive_number_is_refused(database: Sql, plan: str, quantity: object) -> None:
-    user = someone(database, plan=plan)
+    user = seatless(database, plan=plan)
     assert refusal(database, user, "storage", quantity).sqlstate == "KJ422"
     assert ledger(database, user, "storage") == 0
 
 
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_a_metric_that_no_plan_has_is_refused(database: Sql, plan: str) -> None:
-    user = someone(database, plan=plan)
+    user = seatless(database, plan=plan)
     assert isinstance(refusal(database, user, "tokens"), psycopg.errors.CheckViolation)
 
 
@@ -70,7 +70,7 @@ def test_a_refusal_says_the_metric_its_limit_what_is_used_and_when_it_resets(
 ) -> None:
     database = copy("migrated")
     allow(database, "free", metric, 3)
-    user = someone(database)
+    user = seatless(database)
     reserve(database, user, metric, 2)
     error = refusal(database, user, metric, 2)
     assert error.sqlstate == "KJ429"
@@ -107,7 +107,7 @@ def test_settling_to_what_is_no_quantity_is_refused(database: Sql, user: Someone
 
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_what_was_settled_is_given_back_whole_and_what_was_given_back_stays_so(database: Sql, plan: str) -> None:
-    user, subject = someone(database, plan=plan), uuid.uuid4()
+    user, subject = seatless(database, plan=plan), uuid.uuid4()
     reserve(database, user, "storage", 10, subject)
     settle(database, user, "storage", subject, 25)
     assert release(database, "storage", subject) == 1
@@ -132,7 +132,7 @@ def test_one_metrics_subject_is_not_anothers(database: Sql, user: Someone) -> No
 
 
 def test_another_organization_cannot_take_a_subject_away(database: Sql, user: Someone) -> None:
-    thief, subject = someone(database), uuid.uuid4()
+    thief, subject = seatless(database), uuid.uuid4()
     assert reserve(database, thief, "seats", 1, subject)
     assert reserve(database, user, "seats", 1, subject)
     assert settle(database, user, "seats", subject, 0)

@@ -3,12 +3,12 @@
 import psycopg
 import pytest
 
-from tests.postgres import Someone, Sql, someone
-from tests.usage.engine import take, used
+from tests.postgres import Someone, Sql
+from tests.usage.engine import seatless, take, used
 
 
 def test_unlimited_callers_wait_for_nobody(database: Sql) -> None:
-    user = someone(database, plan="enterprise")
+    user = seatless(database, plan="enterprise")
     with database.system() as first:
         take(first, user, "api_calls")
         with database.system() as second:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import psycopg
 
+from kijko.clients import mail
 from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
 from kijko.local import java
@@ -85,7 +86,8 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("File store", lambda: _storage(settings)),
         ("Stripe", lambda: _stripe(settings)),
         ("Webhook secret", lambda: _present(required(settings.stripe.webhook_secret, "KIJKO_STRIPE_WEBHOOK_SECRET"))),
-        ("Mail", lambda: _mail(environ)),
+        ("Mail of Keycloak", lambda: _mail(environ)),
+        ("Mail of Kijko", lambda: _own_mail(settings)),
         ("Models", lambda: _models(settings)),
         ("API", lambda: _api(api)),
     )
@@ -234,6 +236,17 @@ def _mail(environ: dict[str, str]) -> str:
         return f"{host} (not asked)"
     httpx.get(f"{catcher}/health", timeout=_TIMEOUT_S).raise_for_status()
     return f"caught at {catcher}"
+
+
+def _own_mail(settings: Settings) -> str:
+    try:
+        mailer = mail.connect(settings.mail)
+        if mailer is None:
+            raise Wrong("No mail server is named, so that invitations are not sent. Set KIJKO_MAIL_HOST.")
+        asyncio.run(mailer.check())
+    except mail.MailUnavailable as error:
+        raise Wrong(f"{error}. Start it with `make up`, or correct KIJKO_MAIL_HOST and what belongs to it.") from error
+    return f"{settings.mail.host}:{settings.mail.port}, from {settings.mail.sender}"
 
 
 def _models(settings: Settings) -> str:

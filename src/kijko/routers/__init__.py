@@ -12,9 +12,14 @@ from kijko.routers import (
     docs,
     executions,
     health,
+    invitations,
+    members,
+    organizations,
+    privacy,
     projects,
     pushes,
     repositories,
+    search,
     skills,
     uploads,
 )
@@ -23,13 +28,18 @@ API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
+    organizations.router,
+    invitations.router,
     projects.router,
+    members.router,
     repositories.router,
+    search.router,
     connections.router,
     uploads.router,
     pushes.router,
     skills.router,
     executions.router,
+    privacy.router,
 )
 """Under /api, and under /api/v1, its other name."""
 

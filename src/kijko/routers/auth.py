@@ -29,12 +29,24 @@ router = APIRouter(prefix="/auth", tags=["auth"])
     "/signup",
     status_code=status.HTTP_201_CREATED,
     summary="Sign up",
-    responses=problems("EMAIL_EXISTS", "WEAK_PASSWORD", "RATE_LIMITED", "UNAVAILABLE"),
+    responses=problems(
+        "EMAIL_EXISTS",
+        "WEAK_PASSWORD",
+        "INVITATION_NOT_FOUND",
+        "INVITATION_EXPIRED",
+        "WRONG_RECIPIENT",
+        "SEAT_LIMIT",
+        "RATE_LIMITED",
+        "UNAVAILABLE",
+    ),
 )
 async def signup(
     body: SignupRequest, desk: CurrentDesk, device: CurrentDevice, _: Annotated[None, Depends(limit_signup)]
 ) -> TokenResponse:
-    """Makes an account with an organization of its own, and signs in. A mail to prove the address goes out."""
+    """Makes an account with an organization of its own, and signs in. A mail to prove the address goes out.
+
+    With the `invitation_token` of a mail to this address it joins where that leads instead; the address is proven.
+    """
     return TokenResponse.model_validate(await identity.signup(desk, body, device))
 
 

@@ -53,7 +53,7 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Li
 
 
 def person_limit(
-    name: str, per_minute: Callable[[Auth], int], *fields: str
+    name: str, per_minute: Callable[[Auth], int], *fields: str, metric: str = METRIC
 ) -> Callable[[Request, Principal], Awaitable[None]]:
     """A dependency that counts what a signed-in person asks of `name`: all of it, or bodies with all of the `fields`.
 
@@ -63,7 +63,7 @@ def person_limit(
     async def limit(request: Request, principal: CurrentPrincipal) -> None:
         if fields and not _is_attempt(await _body(request), fields):
             return
-        await _count(request, name, str(principal.user_id), per_minute)
+        await _count(request, name, str(principal.user_id), per_minute, metric)
 
     COUNTED.add(limit)
     return limit
@@ -77,7 +77,9 @@ async def _body(request: Request) -> Any:  # Any: JSON
         return None
 
 
-async def _count(request: Request, name: str, account: str | None, per_minute: Callable[[Auth], int]) -> None:
+async def _count(
+    request: Request, name: str, account: str | None, per_minute: Callable[[Auth], int], metric: str = METRIC
+) -> None:
     settings: Settings = request.app.state.settings
     address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
     keys = [_key(name, "address", address)]
@@ -86,7 +88,7 @@ async def _count(request: Request, name: str, account: str | None, per_minute: C
     taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
     _tell(request, name, taken)
     if not taken.allowed:
-        raise _refusal(taken)
+        raise _refusal(taken, metric)
 
 
 async def _take(request: Request, keys: list[str], limit: int, timeout_s: float) -> Taken:
@@ -121,13 +123,13 @@ def _tell(request: Request, name: str, taken: Taken) -> None:
         add_header(request.scope, header, value)
 
 
-def _refusal(taken: Taken) -> Limited:
+def _refusal(taken: Taken, metric: str) -> Limited:
     seconds = max(1, math.ceil(taken.wait_s))
     resets_at = datetime.now(UTC) + timedelta(seconds=taken.wait_s)
     return Limited(
         f"Too many attempts: {taken.limit} a minute are allowed. Wait {seconds} s, then try again.",
         details={
-            "metric": METRIC,
+            "metric": metric,
             "limit": taken.limit,
             "used": taken.used,
             "resetsAt": resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),

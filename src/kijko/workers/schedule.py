@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 import structlog
 import uvloop
 
+from kijko.clients import mail
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
 from kijko.core.db.errors import DatabaseError
@@ -18,7 +19,7 @@ from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity, pushes, uploads
+from kijko.services import executions, idempotency, identity, invitations, privacy, pushes, search, uploads
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, require
 from kijko.workers.app import make_app
@@ -82,8 +83,18 @@ async def run(settings: Settings) -> None:
             ),
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
             _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
+            _every(settings.worker.sweep_s, "search", lambda: search.sweep(database)),
+            _every(settings.worker.sweep_s, "seats", lambda: invitations.sweep(database)),
+            _every(settings.worker.sweep_s, "deletions", lambda: privacy.sweep(database)),
+            _every(_HOUR_S, "old mails", lambda: invitations.forget(database)),
             _every(_HOUR_S, "deliveries", lambda: pushes.forget(database)),
         ]
+        mailer = mail.connect(settings.mail)
+        if mailer is None:
+            _log.warning("mail.off", hint="KIJKO_MAIL_HOST is not set: invitations wait in the outbox")
+        else:
+            outbox = invitations.Outbox(database, mailer, settings)
+            sweeps.append(_every(settings.worker.sweep_s, "mails", outbox.send_due))
         tasks = [asyncio.create_task(sweep) for sweep in sweeps]
         _log.info("scheduler.ready")
         await stopping.wait()

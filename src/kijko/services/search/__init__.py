@@ -1,0 +1,14 @@
+"""Search: the index of a project's chunks, and what is found in it.
+
+Owns the tables search_indexes, search_segments and search_postings. Invariants: what an ingestion staged is read by
+nobody until it is published, with all of it; a search sees only projects that the one who asks may read; what is found
+is there, in the lines that are told. How it works: docs/search.md.
+"""
+
+from kijko.services.search.analysis import analyse
+from kijko.services.search.listing import chunks, files
+from kijko.services.search.searching import search
+from kijko.services.search.staging import discard, publish, stage
+from kijko.services.search.upkeep import sweep
+
+__all__ = ["analyse", "chunks", "discard", "files", "publish", "search", "stage", "sweep"]
