@@ -77,6 +77,14 @@ def test_the_demo_user_can_log_in(stack_env, api):
     assert answer.status_code == 200
 
 
+def test_the_demo_organization_is_on_a_plan_that_does_not_end_after_ten_runs(stack_env, owner):
+    query = (
+        "select g.plan_id from plan_grants g join memberships m using (organization_id) "
+        "join users u on u.id = m.user_id where u.email = %s and g.revoked_at is null"
+    )
+    assert owner.execute(query, (stack_env["KIJKO_DEV_EMAIL"],)).fetchall() == [("teams",)]
+
+
 def test_an_operator_puts_a_persons_organization_on_a_plan(stack_env, shared, person, owner):
     somebody = person(plan="free")
     told = kijko(shared.home, "plan", somebody.email.upper(), "enterprise")

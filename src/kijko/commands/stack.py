@@ -81,7 +81,10 @@ def down() -> None:
 def status(
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
 ) -> None:
-    """Show what runs where, and the settings to reach it."""
+    """Show what runs where, and the settings to reach it.
+
+    Exit codes: 0 all parts run, start, or are outside; 1 one is down, or nothing is running.
+    """
     from kijko.local import environment
     from kijko.local.attach import NotRunning, attach, parts_of
 

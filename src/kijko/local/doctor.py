@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -30,6 +30,22 @@ class Finding:
     name: str
     healthy: bool
     text: str
+    part: str = ""
+    """Which part of a local stack it hangs on, if any."""
+
+
+_PART_OF = {
+    "Database": "postgres",
+    "Migrations": "postgres",
+    "API's login": "postgres",
+    "Worker's login": "postgres",
+    "Redis": "redis",
+    "Keycloak": "keycloak",
+    "Keycloak's client": "keycloak",
+    "Stripe": "stripe",
+    "Mail": "mail",
+    "API": "api",
+}
 
 
 class Wrong(Exception):
@@ -51,7 +67,8 @@ def examine(environ: dict[str, str], home: Path, folder: Path) -> Iterator[Findi
         for sentence in error.sentences:
             yield Finding(SETTINGS, False, f"{sentence} Correct it in the environment or in .env.")
         return
-    yield from (_look(name, check) for name, check in _checks(settings, environ, folder))
+    for name, check in _checks(settings, environ, folder):
+        yield replace(_look(name, check), part=_PART_OF.get(name, ""))
 
 
 def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterable[tuple[str, Callable[[], str]]]:

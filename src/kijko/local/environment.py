@@ -9,6 +9,8 @@ from kijko.local.site import Site
 
 DEV_EMAIL = "demo@kijko.local"
 DEV_PASSWORD = "dev-only-kijko-demo-1"  # noqa: S105  # the demo user's, printed at every start
+DEV_PLAN = "teams"
+"""The demo organization's: whoever tries things out is not stopped after ten runs a day, as on the free plan."""
 REALM = "kijko"
 # Settings of the stack itself, which no process of Kijko's knows.
 OWN = ("KIJKO_HOME", "KIJKO_KEYCLOAK_HOME")
