@@ -22,6 +22,12 @@ from kijko.settings import Keycloak as Settings
 Answer = tuple[int, bytes] | None  # None: hang up
 
 
+class Server(ThreadingHTTPServer):
+    """With room for all who call at once: past five, the standard library's would let the sixth wait a second."""
+
+    request_queue_size = 64
+
+
 class Odd:
     """Answers each call by `answer(method, path, token)`."""
 
@@ -29,7 +35,7 @@ class Odd:
         self.answer: Callable[[str, str, str], Answer] = lambda *_: (200, b"{}")
         self.asked: list[tuple[str, str]] = []
         self.tokens = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""kill -9 to the worker in each phase, and to what reads files: another goes on where the phase began, and ends it once.
+"""kill -9 to the worker in each phase, and to what reads files: another goes on where the phase began, and ends it.
 
 A stack of its own, with short leases. Each phase is held at its end by a lock that the test has.
 """

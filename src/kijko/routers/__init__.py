@@ -13,6 +13,10 @@ from kijko.routers import (
     executions,
     health,
     ingestion,
+    invitations,
+    members,
+    organizations,
+    privacy,
     projects,
     pushes,
     repositories,
@@ -25,7 +29,10 @@ API: Sequence[APIRouter] = (
     auth.router,
     auth_oauth.router,
     auth_sessions.router,
+    organizations.router,
+    invitations.router,
     projects.router,
+    members.router,
     repositories.router,
     ingestion.router,
     search.router,
@@ -34,6 +41,7 @@ API: Sequence[APIRouter] = (
     pushes.router,
     skills.router,
     executions.router,
+    privacy.router,
 )
 """Under /api, and under /api/v1, its other name."""
 
