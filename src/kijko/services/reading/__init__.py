@@ -1,0 +1,12 @@
+"""Reading files: which of a source's files are taken, and each as pieces without secrets, with its structure.
+
+Owns no table. Pure and synchronous, its values can be pickled: it runs in processes of its own. docs/reading.md says
+what is taken, how it is cut and what becomes of secrets.
+"""
+
+from kijko.services.reading.reading import read_file, warm
+from kijko.services.reading.results import FileRead, Options, Piece, Secret, Skipped
+from kijko.services.reading.selection import Selection
+from kijko.services.reading.tokens import TOKENIZER
+
+__all__ = ["TOKENIZER", "FileRead", "Options", "Piece", "Secret", "Selection", "Skipped", "read_file", "warm"]

@@ -1,0 +1,121 @@
+"""Tree-sitter's grammars, each loaded when the first file of its language is read, with what its nodes mean to us."""
+
+import importlib
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from time import monotonic
+from typing import Final
+
+from tree_sitter import Language as Grammar
+from tree_sitter import Node, Parser
+
+from kijko.services.reading.languages import BY_NAME, Language
+
+PLAIN, TOKEN, LEAD, WRAP, IMPORT, DEFINES = range(6)
+"""What a node is; DEFINES and above are definitions, each kind of them a number of its own."""
+CONTAINERS: Final = frozenset(
+    [
+        "class",
+        "struct",
+        "interface",
+        "enum",
+        "trait",
+        "impl",
+        "module",
+        "namespace",
+        "object",
+        "protocol",
+        "extension",
+        "contract",
+        "instance",
+    ]
+)
+"""Kinds of definitions whose members are definitions of their own."""
+FUNCTIONS: Final = frozenset({"function", "method", "constructor"})
+_BODY: Final = (
+    "body_statement",
+    "declarations",
+    "body",
+    "block",
+    "declaration_list",
+    "suite",
+    "members",
+    "statement_list",
+    "structure",
+)
+_KINDS: Final = 65_536
+_SMALL: Final = 32_768
+"""Bytes that are parsed without a guard: however wrong they are, it takes no time."""
+_STEPS_EACH_BYTE, _STEPS_MORE = 0.05, 500
+"""What a parse may take: in ordinary code the parser reports once in 50 to 250 bytes."""
+_DEADLINE_S: Final = 10.0
+"""The last resort. The steps are the guard, since they do not depend on how busy the machine is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """A grammar and what its nodes mean. `roles` and `bodies` are by a node's `kind_id`."""
+
+    language: Language
+    parser: Parser
+    roles: bytes
+    bodies: bytes
+    kinds: tuple[str, ...]
+    """By role, less DEFINES."""
+
+    def kind(self, role: int) -> str:
+        """The name of a definition's kind."""
+        return self.kinds[role - DEFINES]
+
+
+@cache
+def syntax(name: str) -> Syntax | None:
+    """The syntax of the language of that name; None where there is no grammar for it."""
+    language = BY_NAME[name]
+    if not language.grammar:
+        return None
+    module, _, function = language.grammar.partition(":")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # some grammars hand a number where a capsule is wanted
+        grammar = Grammar(getattr(importlib.import_module(module), function or "language")())
+    kinds: list[str] = []
+    wanted: dict[str, int] = {}
+    for group in filter(None, language.defines.split(";")):
+        kind, _, nodes = group.partition(":")
+        kinds.append(kind.strip())
+        wanted.update(dict.fromkeys(nodes.split(), DEFINES + len(kinds) - 1))
+    wanted.update(dict.fromkeys(language.wraps.split(), WRAP))
+    wanted.update(dict.fromkeys(language.imports.split(), IMPORT))
+    wanted.update(dict.fromkeys(language.leads.split(), LEAD))
+    # As long as a kind_id can be: what is no syntax has the largest.
+    roles, bodies = bytearray(_KINDS), bytearray(_KINDS)
+    for number in range(grammar.node_kind_count):
+        node = grammar.node_kind_for_id(number) or ""
+        if not grammar.node_kind_is_named(number):
+            roles[number] = TOKEN
+            continue
+        roles[number] = LEAD if "comment" in node and node != "comment_statement" else wanted.get(node, PLAIN)
+        bodies[number] = node not in wanted and node.endswith(_BODY)
+    return Syntax(language, Parser(grammar), bytes(roles), bytes(bodies), tuple(kinds))
+
+
+def parse(of: Syntax, data: bytes) -> Node | None:
+    """The root of the text's syntax; None where the text is such that parsing it does not end in time."""
+    if len(data) <= _SMALL:
+        return of.parser.parse(data).root_node
+    left = int(len(data) * _STEPS_EACH_BYTE) + _STEPS_MORE
+    until = monotonic() + _DEADLINE_S
+    view = memoryview(data)
+
+    def go_on(_offset: int, _wrong: bool) -> bool:
+        nonlocal left
+        left -= 1
+        # It is asked whether to stop here: true stops.
+        return left < 0 or monotonic() > until
+
+    try:
+        return of.parser.parse(lambda place, _: view[place : place + 65_536], progress_callback=go_on).root_node
+    except ValueError:
+        of.parser.reset()  # or the next text would be taken for this one's rest
+        return None

@@ -1,0 +1,106 @@
+"""One file, read."""
+
+from typing import Any, Final
+
+from kijko.services.reading import fixed, markdown, refusal, secrets, structure
+from kijko.services.reading.cutting import Cutter
+from kijko.services.reading.detection import detect
+from kijko.services.reading.grammars import parse, syntax
+from kijko.services.reading.languages import Language
+from kijko.services.reading.results import FileRead, Options, Piece, Skipped
+from kijko.services.reading.source import Redacted, Source, decode
+from kijko.services.reading.syntax import Tiler
+from kijko.services.reading.tokens import count
+
+_LARGEST_PARSED: Final = 2_000_000
+"""Bytes of a text whose syntax is looked at: what is larger is data, and its tree takes 100 times its bytes."""
+_NOTE_LARGE: Final = "Too large to be cut by its syntax; it was cut between lines."
+_NOTE_HARD: Final = "Its syntax took too long to read; it was cut between lines."
+
+
+def read_file(path: str, content: bytes, options: Options) -> FileRead | Skipped:
+    """A file as pieces. It never fails on what is in the file: what cannot be read well is read less well.
+
+    Args:
+        path: from the source's root; its name tells the language.
+        content: all of the file.
+    """
+    reason = refusal.too_large(len(content))
+    if reason is not None:
+        return Skipped(reason)
+    language = detect(path, content)
+    name = language.name if language is not None else None
+    if not content:
+        return FileRead(name, 0, 0, 0, (), (), None)
+    reason = refusal.by_content(content, language)
+    if reason is not None:
+        return Skipped(reason)
+    source = decode(content)
+    if b"\0" in source.data:
+        return Skipped("binary: it has NUL characters")
+    redacted, found = secrets.redact(source.data, options.salt, anonymize=options.anonymize_secrets)
+    cutter = _cutter(source, redacted, options)
+    pieces, told, note = _cut(cutter, language, options)
+    if options.annotations:
+        told = (told or {}) | {"annotations": structure.marks(redacted.data, cutter.line)}
+    overlapping = options.strategy == "fixed" and options.overlap_tokens > 0
+    tokens = count(redacted.data.decode()) if overlapping else sum(piece.tokens for piece in pieces)
+    hidden = bool(found) and options.anonymize_secrets
+    original = count(source.data.decode()) if hidden else tokens
+    lines = source.data.count(b"\n") + (not source.data.endswith(b"\n"))
+    return FileRead(name, lines, original, tokens, tuple(pieces), found, told, note)
+
+
+def _cutter(source: Source, redacted: Redacted, options: Options) -> Cutter:
+    before = redacted.before
+    return Cutter(
+        redacted.data,
+        options.budget_tokens,
+        origin=lambda place: source.at(before(place)) if place < len(redacted.data) else source.size,
+        before=before,
+        whole=redacted.whole,
+        lines=source.data,
+    )
+
+
+def _cut(
+    cutter: Cutter, language: Language | None, options: Options
+) -> tuple[list[Piece], dict[str, Any] | None, str | None]:
+    """The file's pieces, its structure where it has any, and a note."""
+    whole = options.strategy == "recursive"
+    pieces: list[Piece] = []
+    if options.strategy == "fixed":
+        pieces = fixed.cut(cutter, options.overlap_tokens)
+    elif whole:
+        cutter.put(0, len(cutter.data), "text", None)
+    told, note = _look(cutter, language, options, done=whole or bool(pieces))
+    return pieces or cutter.finish(), told, note
+
+
+def _look(
+    cutter: Cutter, language: Language | None, options: Options, *, done: bool
+) -> tuple[dict[str, Any] | None, str | None]:
+    """Look at the syntax: for ranges, unless that is done, and for the structure. Gives the structure and a note."""
+    wants = options.signatures or options.imports or options.structure
+    if language is not None and language.grammar and (wants or not done):
+        of = syntax(language.name) if len(cutter.data) <= _LARGEST_PARSED else None
+        root = parse(of, cutter.data) if of is not None else None
+        if of is not None and root is not None:
+            tiler = Tiler(of, cutter)
+            if not done:
+                tiler.cut(root)
+            return structure.of_code(of, tiler, cutter.data, root, options, cutter.line) if wants else None, None
+        note = _NOTE_LARGE if of is None else _NOTE_HARD
+    else:
+        note = None
+    if not done and language is not None and language.name == "markdown":
+        markdown.cut(cutter)
+    elif not done:
+        cutter.put(0, len(cutter.data), "text", None)
+    return None, note
+
+
+def warm() -> None:
+    """Load what the first file would: for a process from which others are forked, so that they share it."""
+    count("")
+    secrets.warm()
