@@ -78,7 +78,7 @@ declare
   b constant double precision := 0.75;
   file_share constant double precision := 0.3;
   -- Postings that one search reads: a term that is everywhere costs the most and tells the least.
-  enough constant bigint := 60000;
+  enough constant bigint := 40000;
   own public.search_indexes;
   chunk_norms double precision[];
   file_norms double precision[];
@@ -119,36 +119,42 @@ begin
       from (select k.*, sum(k.frequency) over (order by k.frequency, k.at) - k.frequency as before from known k) k
       where k.before + k.frequency <= enough or k.before = 0
     ),
-    hits as materialized (
-      select r.at, r.idf, h.posting
+    -- Not in `from`: there each list would be copied before it is read.
+    hits as not materialized (
+      select r.at, r.idf, unnest(f.postings) as posting
       from read r
       join found f on f.at = r.at
-      cross join unnest(f.postings) h (posting)
     ),
     chunk_scores as (
       select (h.posting >> 32)::integer as number, min(h.posting >> 14 & 262143) as file,
         sum(
-          h.idf * (k1 + 1) * (h.posting >> 9 & 31)
-          / ((h.posting >> 9 & 31) + chunk_norms[1 + (h.posting >> 4 & 31)::integer])
+          h.idf * (h.posting >> 9 & 31) / ((h.posting >> 9 & 31) + chunk_norms[1 + (h.posting >> 4 & 31)::integer])
         ) as score
       from hits h
       group by 1
     ),
+    top as materialized (
+      select c.number, c.file, c.score
+      from chunk_scores c
+      left join unnest(own.dead) d (number) on d.number = c.number
+      where d.number is null
+      order by c.score desc, c.number
+      limit most * 5 + 100
+    ),
     file_scores as (
-      select t.file, sum(t.idf * (k1 + 1) * t.weight / (t.weight + file_norms[1 + t.bits::integer])) as score
+      select t.file, sum(t.idf * t.weight / (t.weight + file_norms[1 + t.bits::integer])) as score
       from (
         select h.at, min(h.idf) as idf, h.posting >> 14 & 262143 as file, sum(h.posting >> 9 & 31) as weight,
           max(h.posting & 15) as bits
         from hits h
+        where h.posting >> 14 & 262143 in (select t.file from top t)
         group by h.at, 3
       ) t
       group by t.file
     )
-    select c.number, c.score + file_share * f.score
-    from chunk_scores c
-    join file_scores f on f.file = c.file
-    left join unnest(own.dead) d (number) on d.number = c.number
-    where d.number is null
+    select t.number, (k1 + 1) * (t.score + file_share * f.score)
+    from top t
+    join file_scores f on f.file = t.file
     order by 2 desc, 1
     limit most;
 end
