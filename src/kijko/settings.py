@@ -246,6 +246,39 @@ class Worker(Group):
     max_attempts: int = Field(3, ge=1)
 
 
+class Ingestion(Group):
+    """Ingestions, as a worker does them."""
+
+    concurrency: int = Field(2, ge=1, le=100)
+    """Ingestions one worker process holds at once."""
+    processes: int = Field(2, ge=1, le=64)
+    """Processes that read files, for all of a worker's ingestions together."""
+    process_bytes: int = Field(300_000_000, ge=50_000_000)
+    """A process that keeps more memory than that is replaced between two jobs."""
+    process_address_bytes: int = Field(2_000_000_000, ge=500_000_000)
+    """Address space of each such process; a file that needs more costs itself."""
+    file_s: float = Field(20, gt=0)
+    """How long one file may take to be read. One that takes longer is an error of the ingestion, and no more."""
+    workspace: str | None = None
+    """A folder of this machine for fetched repositories; default one in the system's for temporary files."""
+    workspace_bytes: int = Field(20_000_000_000, ge=1_000_000)
+    """What that folder may keep; above it, repositories that were not used longest are fetched anew."""
+    history: int = Field(200, ge=1, le=10_000)
+    """Commits that are looked through for who changed each file last, where a project wants that."""
+    lease_s: float = Field(20, gt=1)
+    """An ingestion whose lease ran out is taken up by another worker. A living worker renews it in time."""
+    max_attempts: int = Field(3, ge=1)
+    list_length: int = Field(200, ge=1, le=10_000)
+    """Skipped files, errors and secrets that an ingestion names; the rest it counts."""
+
+
+class Events(Group):
+    """The logs of rooms."""
+
+    keep_s: float = Field(86_400, gt=0)
+    """How long an event can still be asked for."""
+
+
 class Log(Group):
     """Where the log goes is the process's own stdout; this says how."""
 
@@ -297,6 +330,8 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     models: Models = Models()
     worker: Worker = Worker()
+    ingestion: Ingestion = Ingestion()
+    events: Events = Events()
     log: Log = Log()
 
     @classmethod

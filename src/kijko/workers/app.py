@@ -17,6 +17,7 @@ from kijko.workers.runtime import Runtime
 
 QUEUE = "kijko"
 WAKE = "kijko.wake"
+_NEEDED = ("database.worker_url", "redis.url", "storage.url", "auth.encryption_key")
 
 
 def make_app(settings: Settings) -> Celery:
@@ -88,7 +89,7 @@ def __getattr__(name: str) -> Celery:
     if name in ("app", "celery"):
         with explained():
             settings = load()
-            require(settings, "database.worker_url", "redis.url")
+            require(settings, *_NEEDED)
         globals()["app"] = globals()["celery"] = made = worker_app(settings)
         return made
     raise AttributeError(name)

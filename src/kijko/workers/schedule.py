@@ -19,7 +19,18 @@ from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity, invitations, privacy, pushes, search, uploads
+from kijko.services import (
+    events,
+    executions,
+    idempotency,
+    identity,
+    ingestion,
+    invitations,
+    privacy,
+    pushes,
+    search,
+    uploads,
+)
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, require
 from kijko.workers.app import make_app
@@ -77,6 +88,12 @@ async def run(settings: Settings) -> None:
                 "executions",
                 lambda: executions.sweep(database, jobs, notices, max_attempts=most),
             ),
+            _every(
+                settings.worker.sweep_s,
+                "ingestions",
+                lambda: ingestion.sweep(database, jobs, notices, max_attempts=settings.ingestion.max_attempts),
+            ),
+            _every(_MINUTE_S, "events", lambda: events.trim(database, keep_s=settings.events.keep_s)),
             _every(_MINUTE_S, "sign-in", lambda: identity.repair(database, keycloak, settings)),
             _every(
                 settings.worker.sweep_s, "new passwords", lambda: identity.watch_resets(database, keycloak, settings)

@@ -126,6 +126,9 @@ def _front(forge: Forge) -> type[BaseHTTPRequestHandler]:
                 self.path = self.path.replace(full_name, full_name + ".git", 1)
             self._backend(body)
 
+        def _pace(self) -> int | None:
+            return 30_000 if "/slow-" in self.path else super()._pace()
+
         def _login(self) -> str | None:
             kind, _, said = self.headers.get("Authorization", "").partition(" ")
             token = base64.b64decode(said).decode().partition(":")[2] if kind.lower() == "basic" else said
