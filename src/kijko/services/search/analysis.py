@@ -73,7 +73,7 @@ def _names(piece: Piece) -> set[str]:
     """What is defined in a piece: its symbol, and where it is several small things merged, each of them."""
     names = set(_DEFINED.findall(piece.text))
     if piece.symbol:
-        names.add(piece.symbol)
+        names.update(piece.symbol.split(", "))
     return names
 
 
