@@ -1,8 +1,8 @@
 """The third phase: files are read, cut and redacted in processes, and what comes back is staged at once."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 import structlog
@@ -13,14 +13,13 @@ from kijko.core.db.errors import ConstraintViolation
 from kijko.models.enums import IngestionPhase
 from kijko.services import search
 from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.columns import texts
 from kijko.services.ingestion.job import Job
 from kijko.services.ingestion.parts import Read, Source, Wanted
 
 _FILES: Final = 400
 _BYTES: Final = 4_000_000
-_TERMS: Final = 4000
-_TERM_BYTES: Final = 2_000_000
 _REPLACED: Final = "it was replaced or deleted during the ingestion"
 _EMPTY: Final = ("{}",) * 11
 _GONE: Final = frozenset({"source_files_repository_fkey", "source_files_upload_fkey"})
@@ -50,7 +49,6 @@ async def read_all(job: Job) -> None:
     reading = _Reading(job, amount.unread_bytes + 100 * amount.unread)
     for source in job.sources:
         await reading.read(source)
-    await reading.index.flush()
 
 
 class _Reading:
@@ -60,29 +58,10 @@ class _Reading:
         self._job = job
         self._weight = weight
         self._done = 0
-        self.index = _Index(job)
 
     async def read(self, source: Source) -> None:
         """Reads a source, several batches at once: as many as there are processes."""
-        batches = self._batches(source)
-        turn = asyncio.Lock()
-
-        async def work() -> None:
-            while True:
-                async with turn:
-                    batch = await anext(batches, None)
-                if batch is None:
-                    return
-                await self._read_batch(source, batch)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._job.desk.settings.ingestion.processes):
-                    group.create_task(work())
-        except BaseExceptionGroup as several:  # the first one says what is wrong; the others follow from it
-            raise several.exceptions[0] from None
-        finally:
-            await batches.aclose()
+        await abreast(self._batches(source), partial(self._read_batch, source), self._job.abreast)
 
     async def _batches(self, source: Source) -> AsyncGenerator[list[Wanted], None]:
         """Small enough to be held, large enough that beginning one costs little."""
@@ -157,7 +136,7 @@ class _Reading:
             files=_EMPTY,
             chunks=_EMPTY,
             outcomes=tuple(texts(column) for column in columns),
-            terms=(),
+            pieces=0,
             size_bytes=sum(one.size for one in files),
             tokens=0,
             failed=len(files),
@@ -170,8 +149,8 @@ class _Reading:
         job = self._job
         job.check()
         base = 0
-        if read.terms:
-            taken = await staging.take_numbers(job.reader, job.claimed, job.desk.worker, len(read.terms))
+        if read.pieces:
+            taken = await staging.take_numbers(job.reader, job.claimed, job.desk.worker, read.pieces)
             job.kept(taken is not None)
             base = taken or 0
         try:
@@ -180,39 +159,14 @@ class _Reading:
             if error.name in _GONE:
                 raise SourceGone from error
             raise
-        await self.index.add(base, read.terms)
         self._done += read.size_bytes + 100 * len(read.places)
         job.progress.add(
             filesProcessed=len(read.places),
             tokensProcessed=read.tokens,
             bytesProcessed=read.size_bytes,
-            chunksCreated=len(read.terms),
+            chunksCreated=read.pieces,
             errorsEncountered=read.failed,
         )
         told = job.progress.metrics
         words = f"Reading files: {told['filesProcessed']:,} of {told['totalFiles']:,}"
         job.progress.reach(self._done / max(self._weight, 1), words)
-
-
-class _Index:
-    """Terms on their way to the search index, some thousand chunks at once."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._entries: list[tuple[int, bytes]] = []
-        self._bytes = 0
-
-    async def add(self, base: int, terms: Sequence[bytes]) -> None:
-        """The terms of the chunks numbered after `base`."""
-        self._entries += enumerate(terms, base + 1)
-        self._bytes += sum(map(len, terms))
-        if len(self._entries) >= _TERMS or self._bytes >= _TERM_BYTES:
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Stages what is left."""
-        entries, self._entries, self._bytes = sorted(self._entries), [], 0
-        if entries:
-            self._job.check()
-            of = self._job.claimed
-            await search.stage(self._job.desk.database, of.organization_id, of.project_id, of.id, entries)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 from uuid import uuid4, uuid5
@@ -14,6 +15,7 @@ from kijko.services.ingestion.columns import keepable, numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
 from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file
 from kijko.services.search.analysis import analyse
+from kijko.services.search.inverting import Inverted, invert
 from kijko.settings import Git as GitSettings
 
 log = logging.getLogger(__name__)
@@ -172,7 +174,6 @@ def read_files(source: Source, wishes: Wishes, wanted: Sequence[Wanted], setting
             continue
         try:
             read = read_file(one.path, content, options)
-            terms = [] if isinstance(read, Skipped) else analyse(one.path, read.language, read.pieces)
         except Exception as error:
             log.warning("a file of %d bytes could not be read: %s", len(content), type(error).__name__, exc_info=error)
             batch.settle(one, "failed", f"it could not be read: {type(error).__name__}")
@@ -180,7 +181,7 @@ def read_files(source: Source, wishes: Wishes, wanted: Sequence[Wanted], setting
         if isinstance(read, Skipped):
             batch.settle(one, "skipped", read.reason)
         else:
-            batch.add(one, read, terms)
+            batch.add(one, read)
         if batch.full:
             yield batch.flush()
     yield batch.flush()
@@ -208,7 +209,6 @@ class _Batch:
         self._files: list[tuple[str | None, ...]] = []
         self._chunks: list[tuple[str | None, ...]] = []
         self._outcomes: list[tuple[str | None, ...]] = []
-        self._terms: list[bytes] = []
         self._places: list[int] = []
         self._text = self._size = self._tokens = self._failed = 0
 
@@ -222,7 +222,7 @@ class _Batch:
         self._size += one.size
         self._failed += state == "failed"
 
-    def add(self, one: Wanted, read: FileRead, terms: Sequence[bytes]) -> None:
+    def add(self, one: Wanted, read: FileRead) -> None:
         file_id = uuid4().hex
         secrets = [{"line": each.line, "kind": each.kind, "placeholder": each.placeholder} for each in read.secrets]
         self.settle(one, "read", read.note, orjson.dumps(secrets).decode() if secrets else None)
@@ -237,7 +237,6 @@ class _Batch:
             spans = (piece.start_byte, piece.end_byte, piece.start_line, piece.end_line, piece.tokens)
             self._chunks.append((file_id, str(ordinal), chunk_id, *map(str, spans), piece.kind, piece.symbol, text))
             self._text += len(text)
-        self._terms += terms
         self._tokens += read.tokens
 
     def flush(self) -> Read:
@@ -247,7 +246,7 @@ class _Batch:
             files=_columns(self._files, 11),
             chunks=_columns(self._chunks, 11),
             outcomes=_columns(self._outcomes, 4),
-            terms=self._terms,
+            pieces=len(self._chunks),
             size_bytes=self._size,
             tokens=self._tokens,
             failed=self._failed,
@@ -258,6 +257,28 @@ class _Batch:
 
 def _columns(rows: Sequence[tuple[str | None, ...]], width: int) -> tuple[str, ...]:
     return tuple(texts(column) for column in zip(*rows, strict=True)) if rows else ("{}",) * width
+
+
+# ---- terms ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A chunk as it is kept, as far as the search index asks."""
+
+    text: str
+    symbol: str | None
+
+
+def index_files(kept: bytes) -> Iterator[Inverted]:
+    """A segment of the search index, of files that are kept, as `staging_queries.Page` has them."""
+    entries: list[tuple[int, bytes]] = []
+    for at, file in enumerate(orjson.loads(kept), 1):
+        mark(at)
+        pieces = [_Kept(text, symbol) for _, symbol, text in file["chunks"]]
+        terms = analyse(file["path"], file["language"], pieces)
+        entries += zip((number for number, _, _ in file["chunks"]), terms, strict=True)
+    yield invert(sorted(entries))
 
 
 # ---- history ---------------------------------------------------------------------------------------------------------

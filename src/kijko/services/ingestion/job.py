@@ -74,6 +74,11 @@ class Job:
         assert self.wishes is not None  # noqa: S101
         return self.wishes
 
+    @property
+    def abreast(self) -> int:
+        """How many of its batches are worked on at once."""
+        return self.desk.settings.ingestion.processes if self.wanted.parallel else 1
+
     def folder(self, repository_id: UUID) -> Path:
         """Where a repository is kept."""
         return self.desk.workspace.folder(repository_id, history=self.wanted.history)
@@ -132,6 +137,7 @@ def wishes_of(project: queries.Project, salt: bytes) -> Wishes:
     def on(name: str) -> bool:
         return project.include_metadata and bool(options[name])
 
+    processing = settings.get("processingOptions") or {}
     return Wishes(
         strategy=project.chunking_strategy,
         signatures=on("functionSignatures"),
@@ -143,4 +149,5 @@ def wishes_of(project: queries.Project, salt: bytes) -> Wishes:
         include=tuple(patterns.get("languagePatterns") or ()),
         exclude=tuple(patterns.get("excludePatterns") or ()),
         history=on("gitHistory"),
+        parallel=processing.get("parallelProcessing", True) is not False,
     )

@@ -23,6 +23,7 @@ class Wishes:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     history: bool = False
+    parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Some files that were read: rows of source_files and chunks as columns, terms for the search index, outcomes."""
+    """Some files that were read: rows of source_files and chunks as columns, and what became of each."""
 
     options_key: str
     places: Sequence[int]
@@ -89,8 +90,7 @@ class Read:
     """file_id, ordinal, id, start_byte, end_byte, start_line, end_line, tokens, kind, symbol, content"""
     outcomes: tuple[str, ...]
     """place, state, reason, secrets"""
-    terms: Sequence[bytes]
-    """Of each chunk, in order."""
+    pieces: int
     size_bytes: int
     tokens: int
     failed: int

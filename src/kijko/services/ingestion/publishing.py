@@ -1,24 +1,71 @@
-"""The last two phases: what hangs on the files, and the one transaction in which all of it begins to serve."""
+"""The last two phases: words for the search index, and the one transaction in which all of it begins to serve."""
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+import orjson
+
+from kijko.core.crew import Broke
 from kijko.models.enums import IngestionPhase
 from kijko.services import events, search
 from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.job import Job
 
 _HISTORY_S: Final = 120
+_PAGE_BYTES: Final = 2_500_000
 
 
 async def refine(job: Job) -> None:
-    """Keeps who changed each file last, where the project wants that. Raises GitFailure, LeaseLost, Broke."""
-    await job.enter(IngestionPhase.OPTIMIZATION, "Adding up tokens")
+    """Makes the staged chunks' part of the search index; keeps who changed each file last, where that is wanted.
+
+    Raises:
+        GitFailure: what was fetched is not whole. LeaseLost. Broke: a process broke.
+    """
+    await job.enter(IngestionPhase.OPTIMIZATION, "Indexing words")
+    async with job.desk.database.system("what an earlier attempt indexed goes") as tx:
+        job.kept(await staging.begin_publishing(tx, job.claimed, job.desk.worker))
+        await search.discard(tx, job.claimed.id)
+    total = max(job.progress.metrics["chunksCreated"], 1)
+    done = 0
+
+    async def index(page: staging.Page) -> None:
+        nonlocal done
+        await _index(job, page)
+        done += page.chunks
+        job.progress.reach(0.95 * done / total, f"Indexing words: {done:,} chunks")
+
+    await abreast(_pages(job), index, job.abreast)
+    if job.wanted.history:
+        await _tell_history(job)
+
+
+async def _pages(job: Job) -> AsyncGenerator[staging.Page, None]:
+    after: staging.Page | None = None
+    while (after := await staging.page(job.reader, job.claimed, after, _PAGE_BYTES)) is not None:
+        yield after
+
+
+async def _index(job: Job, page: staging.Page) -> None:
+    """A segment of these files. Files that break a process are indexed one by one, and what breaks it then is not."""
+    claimed, settings = job.claimed, job.desk.settings.ingestion
+    try:
+        async with aclosing(job.desk.crew.run("index_files", page.files, seconds=settings.file_s)) as parts:
+            async for made in parts:
+                job.check()
+                await search.keep(job.desk.database, claimed.organization_id, claimed.project_id, claimed.id, made)
+    except Broke:
+        files = orjson.loads(page.files)
+        if len(files) > 1:
+            for each in files:
+                await _index(job, staging.Page(page.source_id, page.path, len(each["chunks"]), orjson.dumps([each])))
+
+
+async def _tell_history(job: Job) -> None:
     repositories = [source for source in job.sources if source.repository_id is not None]
-    if not job.wanted.history:
-        return
-    for at, source in enumerate(repositories):
-        job.progress.reach(at / len(repositories), "Looking who changed each file last")
+    job.progress.reach(0.95, "Looking who changed each file last")
+    for source in repositories:
         reading = job.desk.crew.run("read_history", source, job.desk.settings.git, seconds=_HISTORY_S)
         async with aclosing(reading) as parts:
             async for changes in parts:

@@ -5,7 +5,7 @@ that did in the same transaction.
 from dataclasses import dataclass
 from uuid import UUID
 
-from kijko.core.db import Query, Scalar, Statement
+from kijko.core.db import Json, Query, Scalar, Statement
 from kijko.core.tenancy import SystemReader, SystemTx
 from kijko.services.ingestion.parts import Changes, Listed, Read, Source
 from kijko.services.ingestion.work_queries import Claimed
@@ -255,6 +255,76 @@ async def stage(reader: SystemReader, claimed: Claimed, worker: UUID, source: So
         *read.outcomes,
     )
     return kept is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _PageEnd:
+    source_id: UUID
+    path: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some staged files with their chunks. The next page follows `source_id` and `path`."""
+
+    source_id: UUID
+    path: str
+    chunks: int
+    files: bytes
+    """JSON: [{path, language, chunks: [[number, symbol, text]]}]."""
+
+
+_PAGE_END = Query(
+    _PageEnd,
+    """
+    select p.source_id, p.path, p.chunks
+    from (
+      select
+        s.source_id, s.path, sum(s.chunks) over whole as chunks, sum(s.size_bytes) over whole - s.size_bytes as before
+      from (
+        select coalesce(f.repository_id, f.project_id) as source_id, f.path, f.chunks, f.size_bytes
+        from source_files f
+        where f.ingestion_id = $1::uuid
+          and not f.live
+          and (coalesce(f.repository_id, f.project_id), f.path) > ($2::uuid, $3::text)
+        order by 1, 2
+        limit 1000
+      ) s
+      window whole as (order by s.source_id, s.path)
+    ) p
+    where p.before < $4::bigint
+    order by p.source_id desc, p.path desc
+    limit 1
+    """,
+)
+_PAGE = Json(
+    """
+    select json_agg(json_build_object('path', f.path, 'language', f.language, 'chunks', k.chunks))
+    from source_files f
+    cross join lateral (
+      select json_agg(json_build_array(c.number, c.symbol, c.content) order by c.ordinal) as chunks
+      from chunks c
+      where c.file_id = f.id
+    ) k
+    where f.ingestion_id = $1::uuid
+      and not f.live
+      and (coalesce(f.repository_id, f.project_id), f.path) > ($2::uuid, $3::text)
+      and (coalesce(f.repository_id, f.project_id), f.path) <= ($4::uuid, $5::text)
+      and k.chunks is not null
+    """
+)
+_FIRST = UUID(int=0)
+
+
+async def page(reader: SystemReader, claimed: Claimed, after: Page | None, size_bytes: int) -> Page | None:
+    """The next staged files, so many bytes of them; None after the last."""
+    begin = (after.source_id, after.path) if after is not None else (_FIRST, "")
+    end = await reader.first(_PAGE_END, claimed.id, *begin, size_bytes)
+    if end is None:
+        return None
+    files = await reader.json(_PAGE, claimed.id, *begin, end.source_id, end.path)
+    return Page(end.source_id, end.path, int(end.chunks), files or b"[]")
 
 
 _HISTORY = Scalar(

@@ -11,9 +11,9 @@ PHASES: Final = tuple(IngestionPhase)
 _SHARES: Final[Mapping[IngestionPhase, tuple[float, float]]] = {
     IngestionPhase.REPOSITORY_FETCH: (0, 20),
     IngestionPhase.PARSING: (20, 25),
-    IngestionPhase.CHUNKING: (25, 90),
-    IngestionPhase.OPTIMIZATION: (90, 94),
-    IngestionPhase.INDEXING: (94, 99),
+    IngestionPhase.CHUNKING: (25, 70),
+    IngestionPhase.OPTIMIZATION: (70, 96),
+    IngestionPhase.INDEXING: (96, 99),
 }
 _EARLY: Final = 3.0
 

@@ -9,7 +9,7 @@ from kijko.services.search.analysis import analyse
 from kijko.services.search.contexts import Citation, Context, context
 from kijko.services.search.listing import chunks, files
 from kijko.services.search.searching import search
-from kijko.services.search.staging import discard, publish, stage
+from kijko.services.search.staging import discard, keep, publish, stage
 from kijko.services.search.upkeep import sweep
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "context",
     "discard",
     "files",
+    "keep",
     "publish",
     "search",
     "stage",
