@@ -8,8 +8,8 @@ import pytest
 
 from kijko.models.organizations import Organization, OrganizationInvitation, OrganizationMember
 from tests.conftest import Person, Shared
-from tests.people.making import Owner, ask_in, fresh_email, in_organization, invited
-from tests.projects.making import hire, make_project, said
+from tests.people.making import Owner, ask_in, fresh_email, in_organization, invited, ledger, seats
+from tests.projects.making import hire, join, make_project, said
 
 Make = Callable[..., Person]
 Found = dict[str, object]
@@ -189,6 +189,28 @@ async def test_whoever_loses_their_only_organization_gets_one_of_their_own(
     (own,) = (await worker.http.get("/organizations")).json()
     assert (own["name"], own["role"], own["plan"]) == ("Test's organization", "owner", "free")
     assert (await make_project(worker))["organizationId"] == own["id"]
+
+
+async def test_members_and_projects_that_go_at_once_do_not_wait_for_each_other(
+    person: Make, owner: Owner, shared: Shared
+) -> None:
+    boss = person(plan="enterprise")
+    workers = [hire(owner, shared, boss, person()) for _ in range(6)]
+    projects = [await make_project(boss) for _ in range(6)]
+    for project in projects:
+        for worker in workers:
+            join(owner, project, worker, "developer")
+        await invited(boss, project, fresh_email())
+    answers = await asyncio.gather(
+        *(
+            boss.http.delete(address)
+            for project, worker in zip(projects, workers, strict=True)
+            for address in (f"/projects/{project['id']}", _member(worker))
+        )
+    )
+    assert [answer.status_code for answer in answers] == [200] * 12, [answer.text for answer in answers]
+    assert (await boss.http.get("/organization")).json()["memberCount"] == 1
+    assert seats(owner, boss) == ledger(owner, boss) == 1
 
 
 async def test_members_of_nowhere_are_404s(person: Make) -> None:

@@ -34,7 +34,7 @@ class Finding:
     """Which part of a local stack it hangs on, if any."""
 
 
-_PART_OF = {
+PART_OF = {
     "Database": "postgres",
     "Migrations": "postgres",
     "API's login": "postgres",
@@ -43,7 +43,8 @@ _PART_OF = {
     "Keycloak": "keycloak",
     "Keycloak's client": "keycloak",
     "Stripe": "stripe",
-    "Mail": "mail",
+    "Mail of Keycloak": "mail",
+    "Mail of Kijko": "mail",
     "API": "api",
 }
 
@@ -68,7 +69,7 @@ def examine(environ: dict[str, str], home: Path, folder: Path) -> Iterator[Findi
             yield Finding(SETTINGS, False, f"{sentence} Correct it in the environment or in .env.")
         return
     for name, check in _checks(settings, environ, folder):
-        yield replace(_look(name, check), part=_PART_OF.get(name, ""))
+        yield replace(_look(name, check), part=PART_OF.get(name, ""))
 
 
 def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterable[tuple[str, Callable[[], str]]]:

@@ -38,6 +38,7 @@ def part(site: Site) -> Part:
         environ={"PATH": os.defpath, "HOME": str(Path.home()), **_server(site, port, management), **realm_values(site)},
         cwd=home,
         ready_within_s=300,  # the first start of a slow machine makes 90 tables
+        patience="" if site.state.realm else "its first start makes its tables, which takes about a minute",
     )
 
 

@@ -76,7 +76,8 @@ class Supervisor:
             time.sleep(0.05 if waiting else 0)
             if time.monotonic() - said > _SAY_EVERY_S:
                 said = time.monotonic()
-                self._say(f"Still waiting for {', '.join(child.part.title for child in waiting)}")
+                named = (f"{each.part.title}{each.part.patience and f' ({each.part.patience})'}" for each in waiting)
+                self._say(f"Still waiting for {', '.join(named)}")
 
     def _check_start(self, child: Child) -> None:
         part, log = child.part, self._home.log(child.part.name)
