@@ -1,4 +1,4 @@
-"""`python -m bench [reads] [projects] [search] [runs] [memory]`: without a name, all of them."""
+"""`python -m bench [reads] [projects] [search] [ingestion] [runs] [memory]`: without a name, all of them."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import memory, projects, reads, runs, search
+from bench import ingestion, memory, projects, reads, runs, search
 from bench.scene import scene
 
 
@@ -26,7 +26,7 @@ def _import_s() -> float:
 
 def main() -> None:
     """Measures and prints."""
-    wanted = set(sys.argv[1:]) or {"reads", "projects", "search", "runs", "memory"}
+    wanted = set(sys.argv[1:]) or {"reads", "projects", "search", "ingestion", "runs", "memory"}
     out: list[str] = []
     with scene() as found:
         if "reads" in wanted:
@@ -35,6 +35,8 @@ def main() -> None:
             out += projects.lines(projects.measure(found))
         if "search" in wanted:
             out += search.lines(search.measure(found))
+        if "ingestion" in wanted:
+            out += ingestion.lines(ingestion.measure(found))
         if "runs" in wanted:
             out += runs.lines(*runs.measure(found))
         if "memory" in wanted:
