@@ -13,7 +13,7 @@ from kijko.clients.git import Entry, Objects, history, unsafe
 from kijko.core.crew import mark
 from kijko.services.ingestion.columns import keepable, numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
-from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file
+from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm
 from kijko.services.search.analysis import analyse
 from kijko.services.search.inverting import Inverted, invert
 from kijko.settings import Git as GitSettings
@@ -27,6 +27,9 @@ _CHUNKS: Final = 1000
 _TEXT: Final = 1_000_000
 _GITIGNORES: Final = 1000
 _GITIGNORE_BYTES: Final = 100_000
+
+
+__all__ = ["index_files", "list_repository", "list_uploads", "read_files", "read_history", "warm"]
 
 
 def options_of(wishes: Wishes) -> Options:

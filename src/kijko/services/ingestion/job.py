@@ -62,6 +62,7 @@ class Job:
     sources: Sequence[Source] = ()
     commits: list[dict[str, Any]] = field(default_factory=list)  # the wire's IngestedCommit
     _told: object = None
+    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def reader(self) -> SystemReader:
@@ -95,6 +96,10 @@ class Job:
 
     async def tell(self) -> None:
         """Writes where it stands, when that has changed since. Raises LeaseLost."""
+        async with self._telling:  # one after another: what is told later is written later
+            await self._tell()
+
+    async def _tell(self) -> None:
         now = self.progress
         standing = (now.phase, now.percent, now.message, dict(now.metrics))
         if standing == self._told:
