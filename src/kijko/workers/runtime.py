@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import structlog
@@ -15,12 +16,14 @@ import uvloop
 from redis.asyncio import Redis
 
 from kijko.clients import llm
+from kijko.clients.embeddings import Embeddings
 from kijko.core.db import Database
 from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S
 from kijko.core.notices import Notices
 from kijko.core.redis import RedisFailure, connect
 from kijko.core.tenancy import Tenants
 from kijko.services.executions import Runner
+from kijko.services.search import Embedder, Questions
 from kijko.settings import Settings, required
 
 _STOP_S = 12.0
@@ -87,27 +90,32 @@ class Runtime:
         database = await connect_worker(settings, "kijko-worker")
         redis = connect(settings.redis)
         notices, models = Notices(redis), llm.Models(settings.models)
-        runner = Runner(database, models, notices, settings)
+        embeddings = Embeddings(settings.embedding)
+        questions = Questions(embeddings, timeout_s=settings.embedding.question_timeout_s)
+        runner = Runner(database, models, questions, notices, settings)
+        embedder = Embedder(database, embeddings, settings)
         self._loop, self._stopping, self._runner = asyncio.get_running_loop(), asyncio.Event(), runner
         runner.start()
+        embedder.start()
         beating = asyncio.create_task(_beat(redis, str(runner.id), self._stopping))
         ready.set_result(None)
         _log.info("worker.ready", worker=str(runner.id), host=socket.gethostname(), pid=os.getpid())
-        await _until(self._stopping, runner)
-        await asyncio.gather(beating, runner.stop())
+        await _until(self._stopping, [*runner.loops, *embedder.loops])
+        await asyncio.gather(beating, runner.stop(), embedder.stop())
         await models.close()
+        await embeddings.close()
         await redis.aclose()
         await database.database.close()
         _log.info("worker.stopped", worker=str(runner.id))
 
 
-async def _until(stopping: asyncio.Event, runner: Runner) -> None:
-    """Returns when the process is to stop; raises what broke a loop of the runner, since half a worker is none."""
+async def _until(stopping: asyncio.Event, loops: Sequence[asyncio.Task[None]]) -> None:
+    """Returns when the process is to stop; raises what broke one of its loops, since half a worker is none."""
     asked = asyncio.create_task(stopping.wait())
-    done, _ = await asyncio.wait({asked, *runner.loops}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({asked, *loops}, return_when=asyncio.FIRST_COMPLETED)
     if asked not in done:
         done.pop().result()
-        raise RuntimeError("a loop of the runner ended")
+        raise RuntimeError("a loop of the worker ended")
 
 
 async def _beat(redis: Redis, worker: str, stopping: asyncio.Event) -> None:
