@@ -65,6 +65,20 @@ async def _person(one: Person, _: Rows) -> str:
     return str(one.id)
 
 
+async def _member(one: Person, rows: Rows) -> str:
+    made = await one.http.get(f"/projects/{rows['projectId']}/members")
+    return str(made.json()[0]["id"])
+
+
+async def _invitation(one: Person, _: Rows) -> str:
+    body = {"email": f"{uuid.uuid4().hex}@people.test", "role": "member"}
+    return str((await one.http.post("/organization/invitations", json=body)).json()["id"])
+
+
+async def _token(one: Person, _: Rows) -> str:
+    return "no-token-of-anybodys"
+
+
 async def _session(one: Person, _: Rows) -> str:
     return _SOMEWHERE
 
@@ -76,6 +90,9 @@ _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "repositoryId": _repository,
     "fileId": _file,
     "userId": _person,
+    "memberId": _member,
+    "invitationId": _invitation,
+    "token": _token,
     "session_id": _session,
 }
 

@@ -9,6 +9,7 @@ from kijko.clients.embeddings import Embeddings
 from kijko.clients.forges import Forges
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.mail import Mailer
 from kijko.clients.storage import Storage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
@@ -16,6 +17,7 @@ from kijko.core.jobs import Jobs
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
+from kijko.core.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,12 @@ class Clients:
     redis: "Redis"
     storage: Storage
     """Holds the contents of uploaded files."""
+    uploads: Turns
+    """Who is uploading."""
     stripe: Stripe
     keycloak: Keycloak
+    mail: Mailer | None
+    """For /health: the scheduler is who sends. None where no mail server is named."""
     tokens: Tokens
     """Verifies access tokens by the issuers' cached keys."""
     git: Git

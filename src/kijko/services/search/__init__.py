@@ -11,7 +11,7 @@ from kijko.services.search.embedding import Embedder
 from kijko.services.search.listing import chunks, files
 from kijko.services.search.questions import Questions
 from kijko.services.search.searching import search
-from kijko.services.search.staging import discard, publish, stage
+from kijko.services.search.staging import discard, keep, publish, stage
 from kijko.services.search.upkeep import sweep
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "context",
     "discard",
     "files",
+    "keep",
     "publish",
     "search",
     "stage",

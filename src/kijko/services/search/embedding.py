@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Embedder:
-    """Lives on one event loop: `start`, `stop`. Without a model it has nothing to do."""
+    """Lives on one event loop: `start`, `wake` from that loop, `stop`. Without a model it has nothing to do."""
 
     def __init__(self, database: Tenants, embeddings: Embeddings, settings: Settings) -> None:
         self.id = uuid4()
@@ -34,12 +34,17 @@ class Embedder:
         self._embeddings = embeddings
         self._settings = settings.embedding
         self._look_s = settings.worker.sweep_s
+        self._awake = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begins to claim and to work."""
         if self._embeddings.model is not None:
             self.loops = [asyncio.create_task(self._loop(self._embeddings.model))]
+
+    def wake(self) -> None:
+        """There may be something to claim."""
+        self._awake.set()
 
     async def stop(self) -> None:
         """Leaves off, and gives back what it holds."""
@@ -57,7 +62,11 @@ class Embedder:
                     await self._run(job)
             except DatabaseError as error:
                 _log.warning("embedding.failed", error=str(error))
-            await asyncio.sleep(self._look_s)
+                await asyncio.sleep(1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_s):
+                    await self._awake.wait()
+            self._awake.clear()
 
     async def _claim(self, model: str) -> queries.Job | None:
         settings = self._settings

@@ -43,9 +43,9 @@ async def add_segment(
     project_id: UUID,
     ingestion_id: UUID,
     *,
-    numbers: Sequence[int],
-    sources: Sequence[int],
-    lengths: Sequence[int],
+    numbers: str,
+    sources: str,
+    lengths: str,
 ) -> int:
     """Inserts a staged segment without postings; its id."""
     return await tx.one(_SEGMENT, organization_id, project_id, ingestion_id, numbers, sources, lengths)
@@ -56,9 +56,9 @@ async def add_postings(
     organization_id: UUID,
     segment: int,
     *,
-    terms: Sequence[str],
-    frequencies: Sequence[int],
-    postings: Sequence[str],
+    terms: str,
+    frequencies: str,
+    postings: str,
 ) -> None:
     """Inserts a segment's postings, each list written as Postgres writes an array."""
     await tx.run(_POSTINGS, organization_id, segment, terms, frequencies, postings)

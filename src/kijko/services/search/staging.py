@@ -1,24 +1,12 @@
 """What an ingestion does with the index: stage segments that nobody reads, then publish or discard them."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from kijko.core.tenancy import SystemTx, Tenants
 from kijko.services.search import queries
-from kijko.services.search.packing import unpack
-
-
-@dataclass(frozen=True, slots=True)
-class _Inverted:
-    numbers: list[int]
-    sources: list[int]
-    lengths: list[int]
-    terms: list[str]
-    frequencies: list[int]
-    postings: list[str]
+from kijko.services.search.inverting import Inverted, invert
 
 
 async def stage(
@@ -31,7 +19,11 @@ async def stage(
     """
     if not entries:
         return
-    made = await asyncio.to_thread(_invert, entries)
+    await keep(database, organization_id, project_id, ingestion_id, await asyncio.to_thread(invert, entries))
+
+
+async def keep(database: Tenants, organization_id: UUID, project_id: UUID, ingestion_id: UUID, made: Inverted) -> None:
+    """Writes a segment that was made elsewhere, by `invert`; unseen until it is published."""
     async with database.system("staging a search index") as tx:
         segment = await queries.add_segment(
             tx,
@@ -62,24 +54,3 @@ async def publish(
 async def discard(tx: SystemTx, ingestion_id: UUID) -> None:
     """Deletes what a failed, cancelled or restarted ingestion staged. What it has published stays."""
     await queries.discard(tx, ingestion_id)
-
-
-def _invert(entries: Sequence[tuple[int, bytes]]) -> _Inverted:
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    sources, lengths = [], []
-    for number, packed in entries:
-        piece = unpack(packed)
-        sources.append(piece.source)
-        lengths.append(piece.length)
-        upper = number << 32
-        for term, low in zip(piece.terms, piece.postings, strict=True):
-            found[term].append(upper | low)
-    terms = sorted(found)
-    return _Inverted(
-        numbers=[number for number, _ in entries],
-        sources=sources,
-        lengths=lengths,
-        terms=terms,
-        frequencies=[len(found[term]) for term in terms],
-        postings=["{" + ",".join(map(str, found[term])) + "}" for term in terms],
-    )
