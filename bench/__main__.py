@@ -1,4 +1,4 @@
-"""`python -m bench [reads] [projects] [runs] [memory]`: without a name, all of them."""
+"""`python -m bench [reads] [projects] [runs] [memory] [chunking]`: without a name, all of them."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import memory, projects, reads, runs
+from bench import chunking, memory, projects, reads, runs
 from bench.scene import scene
 
 
@@ -26,8 +26,13 @@ def _import_s() -> float:
 
 def main() -> None:
     """Measures and prints."""
-    wanted = set(sys.argv[1:]) or {"reads", "projects", "runs", "memory"}
+    wanted = set(sys.argv[1:]) or {"reads", "projects", "runs", "memory", "chunking"}
     out: list[str] = []
+    if "chunking" in wanted:
+        out += chunking.lines(chunking.measure())
+    if wanted == {"chunking"}:
+        print("\n".join(out))
+        return
     with scene() as found:
         if "reads" in wanted:
             out += reads.lines(reads.measure(found))
