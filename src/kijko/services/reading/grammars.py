@@ -64,10 +64,6 @@ class Syntax:
     kinds: tuple[str, ...]
     """By role, less DEFINES."""
 
-    def kind(self, role: int) -> str:
-        """The name of a definition's kind."""
-        return self.kinds[role - DEFINES]
-
 
 @cache
 def syntax(name: str) -> Syntax | None:

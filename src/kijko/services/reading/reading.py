@@ -60,6 +60,7 @@ def _cutter(source: Source, redacted: Redacted, options: Options) -> Cutter:
         before=before,
         whole=redacted.whole,
         lines=source.data,
+        plain=redacted.data is source.data and source.start == 0 and source.unit == 1 and not source.places,
     )
 
 
@@ -89,7 +90,7 @@ def _look(
             tiler = Tiler(of, cutter)
             if not done:
                 tiler.cut(root)
-            return structure.of_code(of, tiler, cutter.data, root, options, cutter.line) if wants else None, None
+            return structure.of_code(of, tiler, cutter, root, options) if wants else None, None
         note = _NOTE_LARGE if of is None else _NOTE_HARD
     else:
         note = None
