@@ -8,6 +8,7 @@ from kijko.routers import (
     auth,
     auth_oauth,
     auth_sessions,
+    chunking,
     connections,
     docs,
     executions,
@@ -28,6 +29,7 @@ API: Sequence[APIRouter] = (
     connections.router,
     uploads.router,
     pushes.router,
+    chunking.router,
     skills.router,
     executions.router,
 )
