@@ -4,10 +4,11 @@
 # make bench     the measurements, each with both sides in one run
 # make soak      the tests that take minutes
 # make fmt       format and mend what can be mended by machine
+# make help      these lines
 # make lock      write the locks anew from pyproject.toml (UPGRADE=1 takes the newest versions)
 
 .DEFAULT_GOAL := up
-.PHONY: up install test check bench soak fmt lock
+.PHONY: up install test check bench soak fmt lock help
 SHELL := /bin/sh
 BIN := .venv/bin
 WORKERS ?= auto
@@ -15,6 +16,9 @@ export UV_PYTHON_DOWNLOADS := never
 
 up: install
 	@exec $(BIN)/kijko up
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 install: .venv/.installed
 

@@ -1,4 +1,4 @@
-"""`python -m bench [reads] [projects] [runs] [memory] [chunking]`: without a name, all of them."""
+"""`python -m bench [reads] [projects] [search] [runs] [memory] [chunking]`: without a name, all of them."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 
-from bench import chunking, memory, projects, reads, runs
+from bench import chunking, memory, projects, reads, runs, search
 from bench.scene import scene
 
 
@@ -26,7 +26,7 @@ def _import_s() -> float:
 
 def main() -> None:
     """Measures and prints."""
-    wanted = set(sys.argv[1:]) or {"reads", "projects", "runs", "memory", "chunking"}
+    wanted = set(sys.argv[1:]) or {"reads", "projects", "search", "runs", "memory", "chunking"}
     out: list[str] = []
     if "chunking" in wanted:
         out += chunking.lines(chunking.measure())
@@ -38,6 +38,8 @@ def main() -> None:
             out += reads.lines(reads.measure(found))
         if "projects" in wanted:
             out += projects.lines(projects.measure(found))
+        if "search" in wanted:
+            out += search.lines(search.measure(found))
         if "runs" in wanted:
             out += runs.lines(*runs.measure(found))
         if "memory" in wanted:

@@ -27,6 +27,8 @@ class Scene:
     organization: uuid.UUID
     skill: uuid.UUID
     token: str
+    admin_url: str
+    """The database as its superuser, who alone may have plans told."""
 
     def process(self, part: str) -> psutil.Process:
         """A part's process, by its name in `kijko status`."""
@@ -63,13 +65,13 @@ def scene() -> Iterator[Scene]:
     stack = Stack(folder / "home", parts=parts, environ=environ, say=print)
     stack.start()
     try:
-        yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"))
+        yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"), stack.database().url())
     finally:
         stack.remove()
         server.shutdown()
 
 
-def _fill(environ: dict[str, str], issuer: issuers.Issuer) -> Scene:
+def _fill(environ: dict[str, str], issuer: issuers.Issuer, admin_url: str) -> Scene:
     user = uuid.uuid4()
     with psycopg.connect(environ["KIJKO_DATABASE_URL"], autocommit=True) as owner:
         register = "select kijko.register(%s, %s, 'Bench', 'Person', true, 'Bench')"
@@ -91,7 +93,7 @@ def _fill(environ: dict[str, str], issuer: issuers.Issuer) -> Scene:
         )
         owner.execute("analyze")
         skill = _one(owner, "select id from skills where name = 'Skill 500'", ())
-    return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization))
+    return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization), admin_url)
 
 
 def _one(owner: psycopg.Connection, statement: str, arguments: tuple[object, ...]) -> uuid.UUID:

@@ -1,23 +1,43 @@
 """The command `kijko`: starts and looks after the local stack, migrates, seeds, and does an operator's work."""
 
 import os
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from dotenv import load_dotenv
 
-from kijko.commands import data, doctor, operate, stack
+from kijko.commands import data, doctor, operate, parts, stack
 
 app = typer.Typer(
     name="kijko",
-    help="Kijko's backend on this machine: start it, look at it, mend it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"kijko {version('kijko')}")
+        raise typer.Exit
+
+
+@app.callback()
+def kijko(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Kijko's backend on this machine: start it, look at it, mend it."""
+
+
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
+app.command()(parts.restart)
+app.command()(parts.logs)
 
 app.command()(doctor.doctor)
 app.command()(data.migrate)

@@ -10,7 +10,8 @@ import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from kijko.clients import Clients, forges
+from kijko.clients import Clients, forges, mail
+from kijko.clients.embeddings import Embeddings
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
@@ -22,6 +23,7 @@ from kijko.core.notices import Notices
 from kijko.core.redis import connect as connect_redis
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
+from kijko.core.turns import Turns
 from kijko.middleware.access_log import AccessLog
 from kijko.middleware.address import networks
 from kijko.middleware.body_limit import BodyLimit, Limits
@@ -36,12 +38,24 @@ from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
-from kijko.settings import Settings, load, required
+from kijko.services.search import Questions
+from kijko.setting_errors import explained
+from kijko.settings import Settings, load, read, require, required
 
 if TYPE_CHECKING:
     from kijko.workers.nudges import CeleryJobs
 
 _WEBHOOK_BYTES: Final = 1_048_576
+_UPLOADS: Final = "You have several uploads under way. Wait until one of them has ended, then send this one."
+_NEEDED: Final = (
+    "database.api_url",
+    "redis.url",
+    "keycloak.url",
+    "keycloak.client_secret",
+    "stripe.secret_key",
+    "storage.url",
+    "auth.encryption_key",
+)
 _REQUEST_HEADERS: Final = (
     "Authorization",
     "Content-Type",
@@ -51,7 +65,7 @@ _REQUEST_HEADERS: Final = (
     "X-Organization-Id",
     "X-Request-ID",
 )
-_ANSWER_HEADERS: Final = (
+ANSWER_HEADERS: Final = (
     "X-Request-ID",
     "RateLimit",
     "RateLimit-Policy",
@@ -68,7 +82,10 @@ _ANSWER_HEADERS: Final = (
 
 def app_factory() -> FastAPI:
     """The API of this process's environment, for `uvicorn --factory`."""
-    settings = load()
+    with explained():
+        settings = load()
+        require(settings, *_NEEDED)
+        mail.connect(settings.mail)  # only to see that its settings fit together
     configure(settings.log)
     return create_app(settings)
 
@@ -95,7 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def openapi_document() -> dict[str, Any]:
     """The API's OpenAPI document, of code alone: no setting is needed and nothing is connected."""
-    return create_app(Settings()).openapi()
+    return create_app(read()).openapi()
 
 
 def _with_docs(settings: Settings) -> bool:
@@ -121,11 +138,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(Headers, production=settings.environment == "production"),
         Middleware(
             Cors,
-            allow_origins=settings.http.cors_origins,
+            allow_origins=settings.origins,
             allow_credentials=True,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=_REQUEST_HEADERS,
-            expose_headers=_ANSWER_HEADERS,
+            expose_headers=ANSWER_HEADERS,
             max_age=600,
         ),
         Middleware(LastResort),
@@ -154,6 +171,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         async with open_clients(settings) as clients:
             app.state.clients = clients
             app.state.checkup = checkup(clients)
+            app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -185,14 +203,18 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             stack.push_async_callback(hub.close)
         keycloak = Keycloak(settings.keycloak)
         stack.push_async_callback(keycloak.aclose)
+        embeddings = Embeddings(settings.embedding)
+        stack.push_async_callback(embeddings.close)
         database = await _database(settings)
         stack.push_async_callback(database.close)
         yield Clients(
             database=Tenants(database),
             redis=redis,
             storage=ObjectStorage(settings.storage),
+            uploads=Turns("uploads_at_once", settings.storage.max_at_once, _UPLOADS),
             stripe=stripe,
             keycloak=keycloak,
+            mail=mail.connect(settings.mail),
             tokens=Tokens(settings.keycloak, settings.auth, http),
             git=Git(settings.git),
             surveyor=Surveyor(settings.git),
@@ -200,6 +222,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             jobs=jobs,
             notices=notices,
             box=Box.of(settings.auth),
+            embeddings=embeddings,
             http=http,
         )
 

@@ -5,17 +5,15 @@ default: a process that needs one and lacks it refuses to start and names the va
 """
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-
-def _no_slash(url: str) -> str:
-    return url.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_no_slash)]
+from kijko.setting_errors import MissingSetting, WrongSetting, sentences
+from kijko.setting_kinds import FernetKeys, HostAndPort, Network, Origin, PostgresUrl, RedisUrl, Sender, StorageUrl, Url
 
 
 class Group(BaseModel):
@@ -27,11 +25,11 @@ class Group(BaseModel):
 class Database(Group):
     """Postgres (or Supabase). Three logins: the owner migrates, the API and the worker work."""
 
-    url: SecretStr | None = None
+    url: PostgresUrl | None = None
     """The owner's URL, for `kijko migrate`, `seed`, `plan` and `doctor` only. Serving processes do not need it."""
-    api_url: SecretStr | None = None
+    api_url: PostgresUrl | None = None
     """The API's URL: the role `kijko_api`, which owns nothing and bypasses nothing."""
-    worker_url: SecretStr | None = None
+    worker_url: PostgresUrl | None = None
     """The worker's and scheduler's URL: the role `kijko_worker`, which may become `service_role`."""
     pool_size: int = Field(8, ge=1, le=200)
     """Connections a process keeps at the most."""
@@ -46,7 +44,7 @@ class Database(Group):
 class Redis(Group):
     """Redis or Valkey: Celery's broker, counters, caches and notices. It never decides what is true."""
 
-    url: SecretStr | None = None
+    url: RedisUrl | None = None
     timeout_s: float = Field(2, gt=0)
 
 
@@ -63,6 +61,8 @@ class Keycloak(Group):
     client_id: str = "kijko-api"
     client_secret: SecretStr | None = None
     timeout_s: float = Field(5, gt=0)
+    home: str | None = None
+    """For `kijko up` alone: the folder of an unpacked Keycloak, where none can be downloaded."""
 
 
 class Provider(BaseModel):
@@ -78,7 +78,7 @@ class TrustedIssuer(Group):
     """A further token issuer whose keys are fetched from `jwks_url`. Kijko's own tests sign with one."""
 
     issuer: str
-    jwks_url: str
+    jwks_url: Url
 
 
 class Auth(Group):
@@ -96,9 +96,11 @@ class Auth(Group):
     attempts_per_minute: int = Field(5, ge=1)
     """Logins, and signups, a minute for each address and each e-mail."""
     refreshes_per_minute: int = Field(30, ge=1)
+    invitations_per_minute: int = Field(30, ge=1)
+    """Requests that invite somebody, a minute for each person and each address."""
     refresh_reuse_s: int = Field(10, ge=0)
     """For how long the same refresh token again gets the first answer."""
-    encryption_key: SecretStr | None = None
+    encryption_key: FernetKeys | None = None
     """A Fernet key (32 bytes, url-safe base64) for what must be read again: kept answers and pending sign-ins."""
 
 
@@ -106,8 +108,9 @@ class Http(Group):
     """The API's edge."""
 
     body_limit_bytes: int = Field(1_048_576, ge=1024)
-    cors_origins: tuple[str, ...] = ("https://app.kijko.nl", "http://localhost:3000")
-    trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[Origin, ...] = ("https://app.kijko.nl", "http://localhost:3000")
+    """Sites whose pages may call the API; that of `web_url` may anyway."""
+    trusted_proxies: tuple[Network, ...] = ()
     """Networks (CIDR) whose X-Forwarded-For is believed."""
     docs: bool | None = None
     """Whether /docs and /openapi.json are served; default: everywhere but in production."""
@@ -116,7 +119,7 @@ class Http(Group):
 class Storage(Group):
     """Where uploaded files are kept, and how much one upload may bring."""
 
-    url: str | None = None
+    url: StorageUrl | None = None
     """`file:///folder`, or `s3://bucket/prefix` for S3 and what speaks it."""
     endpoint: Url | None = None
     """S3's address where it is not Amazon's: Supabase's is https://<project>.storage.supabase.co/storage/v1/s3."""
@@ -139,6 +142,10 @@ class Storage(Group):
     """A zip's files, unpacked."""
     max_zip_ratio: int = Field(100, ge=1)
     """How many times its own size a zip may unpack to."""
+    max_at_once: int = Field(4, ge=1)
+    """Uploads that one person may have under way in one process: each has its files on the disk until it ends."""
+    idle_s: float = Field(30, gt=0)
+    """An upload of which nothing more comes for so long is broken off."""
     spool: str | None = None
     """A folder for what is being received; default the system's. Not in memory, please."""
 
@@ -155,7 +162,7 @@ class Stripe(Group):
 class Git(Group):
     """Reading repositories: whom they may be read from, for how long, and how much."""
 
-    allowed_hosts: frozenset[str] = frozenset()
+    allowed_hosts: frozenset[HostAndPort] = frozenset()
     """JSON: ["127.0.0.1:8080"]: `host:port` pairs that may be private addresses and speak http. None by default."""
     answer_s: float = Field(15, gt=0)
     """How long a git server may take to say what it has."""
@@ -187,6 +194,27 @@ class OAuth(Group):
     """The deadline of one call to a provider."""
 
 
+class Mail(Group):
+    """The mail server that Kijko's own mails (invitations) go through. Without a host they wait in the outbox."""
+
+    host: str | None = None
+    port: int = Field(587, ge=1, le=65535)
+    user: str | None = None
+    password: SecretStr | None = None
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    """How the connection is encrypted; a user's password is not sent over one that is not, but to this machine."""
+    sender: Sender = "Kijko <no-reply@localhost>"
+    """Whom mails are from: an address, or `Name <address>`."""
+    timeout_s: float = Field(10, gt=0)
+    """The deadline of connecting, and of each step of handing a mail over."""
+    lease_s: float = Field(180, gt=0)
+    """A mail that is being sent is taken up by another process after so long; longer than sending one may take."""
+    language: Literal["en", "nl"] = "en"
+    """The language of mails where the browser of who invites prefers neither English nor Dutch."""
+    url: str | None = None
+    """Where the local stack shows the mail it has caught; for `kijko status` and `doctor` alone."""
+
+
 class Models(Group):
     """Model providers: the server's own keys and, where a provider stands elsewhere, its address."""
 
@@ -199,6 +227,29 @@ class Models(Group):
     openai_base_url: Url | None = None
     timeout_s: float = Field(300, gt=0)
     """The deadline of one model call."""
+
+
+class Embedding(Group):
+    """Vectors for search, by what speaks OpenAI's /v1/embeddings; without a model there are none."""
+
+    model: str | None = None
+    """The model's name; a project's own settings.embeddingModel stands instead of it."""
+    base_url: Url | None = None
+    """Default: OpenAI's. Ends with /v1."""
+    api_key: SecretStr | None = None
+    """What asks for none is given a word."""
+    dimensions: int | None = Field(None, ge=8, le=2000)
+    """Asked for where the model can give vectors of several lengths: shorter ones are searched faster."""
+    projects: Literal["all", "vector"] = "all"
+    """Whose code is sent there: every project's, or only theirs whose settings.outputFormat is vector."""
+    batch: int = Field(64, ge=1, le=512)
+    """Chunks of one request."""
+    timeout_s: float = Field(60, gt=0)
+    question_timeout_s: float = Field(2, gt=0)
+    """How long a search waits for its question's vector, before it does without."""
+    lease_s: float = Field(180, gt=1)
+    max_attempts: int = Field(8, ge=1)
+    """Failures one after another, each waited out longer, until a project's vectors are given up."""
 
 
 class Worker(Group):
@@ -218,11 +269,54 @@ class Worker(Group):
     max_attempts: int = Field(3, ge=1)
 
 
+class Ingestion(Group):
+    """Ingestions, as a worker does them."""
+
+    concurrency: int = Field(2, ge=1, le=100)
+    """Ingestions one worker process holds at once."""
+    processes: int = Field(2, ge=1, le=64)
+    """Processes that read files, for all of a worker's ingestions together."""
+    process_bytes: int = Field(300_000_000, ge=50_000_000)
+    """A process that keeps more memory than that is replaced between two jobs."""
+    process_address_bytes: int = Field(2_000_000_000, ge=500_000_000)
+    """Address space of each such process; a file that needs more costs itself."""
+    file_s: float = Field(20, gt=0)
+    """How long one file may take to be read. One that takes longer is an error of the ingestion, and no more."""
+    workspace: str | None = None
+    """A folder of this machine for fetched repositories; default one in the system's for temporary files."""
+    workspace_bytes: int = Field(20_000_000_000, ge=1_000_000)
+    """What that folder may keep; above it, repositories that were not used longest are fetched anew."""
+    history: int = Field(200, ge=1, le=10_000)
+    """Commits that are looked through for who changed each file last, where a project wants that."""
+    lease_s: float = Field(20, gt=1)
+    """An ingestion whose lease ran out is taken up by another worker. A living worker renews it in time."""
+    max_attempts: int = Field(3, ge=1)
+    list_length: int = Field(200, ge=1, le=10_000)
+    """Skipped files, errors and secrets that an ingestion names; the rest it counts."""
+
+
+class Events(Group):
+    """The logs of rooms."""
+
+    keep_s: float = Field(86_400, gt=0)
+    """How long an event can still be asked for."""
+
+
 class Log(Group):
     """Where the log goes is the process's own stdout; this says how."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "json", "console"] = "auto"
+
+
+class _Environment(EnvSettingsSource):
+    """The environment; what should be JSON and is none is left to the check of its field, which names the variable."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # Any: as the library has it
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
 
 
 class Settings(BaseSettings):
@@ -232,13 +326,14 @@ class Settings(BaseSettings):
         env_prefix="KIJKO_",
         env_nested_delimiter="_",
         env_nested_max_split=1,
+        env_ignore_empty=True,
         frozen=True,
         extra="ignore",
     )
 
     environment: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(8000, ge=1, le=65535)
     public_url: Url = "http://localhost:8000"
     """Where the world reaches this API."""
     web_url: Url = "http://localhost:3000"
@@ -255,21 +350,35 @@ class Settings(BaseSettings):
     git: Git = Git()
     storage: Storage = Storage()
     oauth: OAuth = OAuth()
+    mail: Mail = Mail()
     models: Models = Models()
+    embedding: Embedding = Embedding()
     worker: Worker = Worker()
+    ingestion: Ingestion = Ingestion()
+    events: Events = Events()
     log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is passed by name, then the environment."""
+        return init_settings, _Environment(settings_cls)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may call the API: `http.cors_origins`, and the web app of this installation."""
+        web = urlsplit(self.web_url)
+        return tuple(dict.fromkeys((*self.http.cors_origins, f"{web.scheme}://{web.netloc}".lower())))
 
     def is_set_up(self, provider: str) -> bool:
         """Whether people can sign in with `google` or `github`; False for any other name."""
         return bool({"google": self.google.client_id, "github": self.github.client_id}.get(provider))
-
-
-class MissingSetting(RuntimeError):
-    """A setting that this process needs is not there; the text names its variable."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not set. Set it in the environment, or start everything with `make up`.")
-        self.name = name
 
 
 def required(value: SecretStr | str | None, name: str) -> str:
@@ -284,7 +393,30 @@ def required(value: SecretStr | str | None, name: str) -> str:
     return text
 
 
+def require(settings: Settings, *names: str) -> None:
+    """Refuse to start without what a process cannot do without; `names` are such as `database.api_url`.
+
+    Raises:
+        MissingSetting: one of them is absent or empty.
+    """
+    for name in names:
+        group, field = name.split(".")
+        required(getattr(getattr(settings, group), field), f"KIJKO_{group}_{field}".upper())
+
+
+def read() -> Settings:
+    """The settings that the environment has now.
+
+    Raises:
+        WrongSetting: some of them cannot be right; a sentence for each.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongSetting(sentences(error, Settings)) from None
+
+
 @cache
 def load() -> Settings:
-    """The settings of this process, read on the first call."""
-    return Settings()
+    """The settings of this process, read on the first call. Raises WrongSetting."""
+    return read()

@@ -94,6 +94,22 @@ async def test_a_change_that_failed_stands_in_nobodys_way(
     assert owner.execute("select from password_claims where user_id = %s", (user["id"],)).fetchall() == []
 
 
+async def test_a_stolen_session_guesses_the_password_five_times_a_minute_from_wherever_it_comes(account: Make) -> None:
+    one = await account()
+    for left in range(4, -1, -1):
+        one.http.headers["X-Forwarded-For"] = fresh_address()
+        answer = await change(one, f"guess {left}", NEW)
+        assert problem(answer) == (401, "INVALID_CREDENTIALS")
+        assert answer.headers["ratelimit-remaining"] == str(left)
+        assert (await one.http.post("/auth/password/change", json={})).status_code == 422  # guesses nothing
+    one.http.headers["X-Forwarded-For"] = fresh_address()
+    refused = await change(one, one.password, NEW)
+    assert problem(refused) == (429, "RATE_LIMITED")
+    assert refused.headers["ratelimit-limit"] == "5"
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert (await one.log_in()).status_code == 200, "the person is not locked out of signing in"
+
+
 async def test_an_ended_session_changes_no_password(account: Make) -> None:
     one = await account()
     await one.http.post("/auth/logout")

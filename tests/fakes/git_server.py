@@ -222,15 +222,19 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 for name, value in [*headers, ("Content-Length", str(len(content)))]:
                     self.send_header(name, value)
                 self.end_headers()
-                piece = max(1, server.bytes_a_second // 10) if server.bytes_a_second else 65_536
+                pace = self._pace()
+                piece = max(1, pace // 10) if pace else 65_536
                 for at in range(0, len(content), piece):
                     self.wfile.write(content[at : at + piece])
                     self.wfile.flush()
                     server.sent += len(content[at : at + piece])
-                    if server.bytes_a_second:
+                    if pace:
                         server.wait(0.1)
             except OSError:
                 self.close_connection = True  # the client has gone
+
+        def _pace(self) -> int | None:
+            return server.bytes_a_second
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":

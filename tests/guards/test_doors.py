@@ -65,6 +65,20 @@ async def _person(one: Person, _: Rows) -> str:
     return str(one.id)
 
 
+async def _member(one: Person, rows: Rows) -> str:
+    made = await one.http.get(f"/projects/{rows['projectId']}/members")
+    return str(made.json()[0]["id"])
+
+
+async def _invitation(one: Person, _: Rows) -> str:
+    body = {"email": f"{uuid.uuid4().hex}@people.test", "role": "member"}
+    return str((await one.http.post("/organization/invitations", json=body)).json()["id"])
+
+
+async def _token(one: Person, _: Rows) -> str:
+    return "no-token-of-anybodys"
+
+
 async def _session(one: Person, _: Rows) -> str:
     return _SOMEWHERE
 
@@ -76,6 +90,9 @@ _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "repositoryId": _repository,
     "fileId": _file,
     "userId": _person,
+    "memberId": _member,
+    "invitationId": _invitation,
+    "token": _token,
     "session_id": _session,
 }
 
@@ -120,9 +137,10 @@ async def test_a_strangers_row_is_a_404(person: Callable[..., Person], method: s
     owner, stranger = person(), person()
     rows = await _made(owner, path)
     body = {"json": _example(method, path)} if (method, path) in _WITH_BODY else {}
+    query = {each.alias: "x" for each in _ROUTES[method, path].dependant.query_params if each.field_info.is_required()}
     theirs = re.sub(r"\{(\w+)\}", lambda found: rows.get(found[1], _SOMEWHERE), path)
     for address in (theirs, _at(path), _at(path, "no-id")):
-        answer = await stranger.http.request(method, address.removeprefix("/api"), **body)
+        answer = await stranger.http.request(method, address.removeprefix("/api"), params=query, **body)
         assert answer.status_code == 404, answer.text
         assert answer.json()["code"].endswith("NOT_FOUND")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kijko.main import openapi_document
+from kijko.main import ANSWER_HEADERS, openapi_document
 from kijko.routers.idempotency import APART
 from kijko.routers.public import PUBLIC
 
@@ -22,9 +22,13 @@ Json = dict[str, Any]
 
 def resolved(schema: Json) -> Json:
     reference = schema.get("$ref")
-    if reference is None:
-        return schema
-    found: Json = DOCUMENT["components"]["schemas"][reference.removeprefix("#/components/schemas/")]
+    return schema if reference is None else target(reference)
+
+
+def target(reference: str) -> Json:
+    start, components, kind, name = reference.split("/")
+    assert (start, components) == ("#", "components")
+    found: Json = DOCUMENT[components][kind][name]
     return found
 
 
@@ -101,6 +105,66 @@ def test_only_a_post_that_is_not_apart_takes_an_idempotency_key(method: str, pat
     assert named is (method == "POST" and not path.startswith(APART))
 
 
+@each_operation
+def test_an_address_with_an_id_may_lead_nowhere(method: str, path: str, operation: Json) -> None:
+    if "{" in path and "302" not in operation["responses"]:
+        codes = operation["responses"]["404"]["content"]["application/problem+json"]["examples"].keys()
+        assert codes - {"ORGANIZATION_NOT_FOUND"}, "that of the thing itself"
+
+
+@each_operation
+def test_whoever_signs_in_may_pick_an_organization(method: str, path: str, operation: Json) -> None:
+    named = [each for each in operation.get("parameters", ()) if each["name"] == "X-Organization-Id"]
+    assert bool(named) is bool(operation.get("security"))
+    if named:
+        assert named[0]["schema"] == {"type": "string", "format": "uuid"}
+        assert "ORGANIZATION_NOT_FOUND" in operation["responses"]["404"]["description"]
+
+
+LIMIT = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit"}
+COUNTED = {
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/signup"),
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/password/forgot"),
+    ("POST", "/api/auth/password/change"),
+    ("POST", "/api/auth/verify-email/resend"),
+    ("POST", "/api/organizations"),
+    ("POST", "/api/organization/invitations"),
+    ("POST", "/api/invitations/{token}/accept"),
+    ("POST", "/api/projects/{projectId}/members"),
+    ("POST", "/api/projects/{projectId}/invitations"),
+    ("POST", "/api/projects/{projectId}/invitations/{memberId}/resend"),
+}
+
+
+@each_operation
+def test_the_headers_of_each_answer_are_told(method: str, path: str, operation: Json) -> None:
+    takes_key = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+    for status, answer in operation["responses"].items():
+        names = answer["headers"].keys()
+        assert "X-Request-ID" in names
+        assert ("Retry-After" in names) is (status in {"429", "503"})
+        assert ("Location" in names) is status.startswith("3")
+        assert status not in {"200", "201", "202", "404", "409"} or ("Idempotent-Replayed" in names) is takes_key
+        if status == "429" or (method, path) in COUNTED:
+            assert names >= LIMIT
+        assert ("RateLimit-Policy" in names) is ((method, path) in COUNTED)
+        assert all(
+            resolved(header)["schema"] and resolved(header)["description"] for header in answer["headers"].values()
+        )
+
+
+def test_a_run_says_how_much_of_the_plan_is_left() -> None:
+    answers = DOCUMENT["paths"]["/api/skills/{skillId}/execute"]["post"]["responses"]
+    assert all(answers[status]["headers"].keys() >= LIMIT for status in ("200", "202", "429"))
+
+
+def test_every_header_that_is_described_may_be_read_by_pages() -> None:
+    described = {name.lower() for name in DOCUMENT["components"]["headers"]}
+    assert described <= {name.lower() for name in ANSWER_HEADERS}
+
+
 def test_operation_ids_are_unique() -> None:
     ids = [operation["operationId"] for _, _, operation in OPERATIONS]
     assert len(ids) == len(set(ids))
@@ -125,4 +189,4 @@ def test_every_reference_leads_somewhere() -> None:
     found = references(DOCUMENT)
     assert found
     for reference in found:
-        assert reference.removeprefix("#/components/schemas/") in DOCUMENT["components"]["schemas"]
+        assert target(reference)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.local.running import kijko
 
+from kijko.local.doctor import PART_OF
+
 
 @contextmanager
 def answering(status: int) -> Iterator[str]:
@@ -85,3 +87,8 @@ def test_a_command_says_first_that_nothing_runs(home: Path, command: tuple[str, 
     assert told.stderr == (
         f"kijko: Nothing is running in {home} and {setting} is not set: start everything with `make up`, or set it.\n"
     )
+
+
+def test_every_finding_that_hangs_on_a_part_is_one_that_there_is(home: Path):
+    told = kijko(home, "doctor").stdout
+    assert set(PART_OF) <= {line[7:].split(": ", 1)[0] for line in told.splitlines()}

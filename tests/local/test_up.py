@@ -162,7 +162,7 @@ def test_a_part_that_fails_to_start_is_named_with_its_last_words_and_all_else_is
 )
 def test_a_setting_that_cannot_work_is_said_in_a_sentence(home: Path, settings: dict[str, str], sentence: str):
     with up(home, **{"KIJKO_PORT": str(free_port())} | settings) as running:
-        assert running.exit_code() == 1
+        assert running.exit_code() == 2
         assert sentence in running.words
         assert "Traceback" not in running.words
     assert left_running(home, []) == []

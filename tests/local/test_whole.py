@@ -40,6 +40,18 @@ def test_status_names_every_part_with_its_living_process(stack_env, shared):
     assert any("QuarkusEntryPoint" in word for word in psutil.Process(int(java)).cmdline())
 
 
+def test_every_part_listens_on_this_machine_alone_and_keycloak_joins_no_cluster(stack_env, shared):
+    told = json.loads(kijko(shared.home, "status", "-o", "json").stdout)
+    listening = {
+        (part["name"], connection.laddr.ip)
+        for part in told["parts"]
+        for connection in psutil.Process(int(part["pid"])).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {name for name, _ in listening} >= {"postgres", "redis", "keycloak", "mail", "stripe", "api"}
+    assert {address for _, address in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
 def test_whatever_the_tests_did_so_far_every_line_of_our_logs_is_json(stack_env, shared):
     for name in ("api", "worker", "scheduler"):
         whole, _, _ = (shared.home / "logs" / f"{name}.log").read_text().rpartition("\n")
@@ -63,6 +75,14 @@ def test_the_demo_user_can_log_in(stack_env, api):
     body = {"email": stack_env["KIJKO_DEV_EMAIL"], "password": stack_env["KIJKO_DEV_PASSWORD"]}
     answer = httpx.post(f"{stack_env['KIJKO_API_URL']}/api/auth/login", json=body, headers=api.headers, timeout=30)
     assert answer.status_code == 200
+
+
+def test_the_demo_organization_is_on_a_plan_that_does_not_end_after_ten_runs(stack_env, owner):
+    query = (
+        "select g.plan_id from plan_grants g join memberships m using (organization_id) "
+        "join users u on u.id = m.user_id where u.email = %s and g.revoked_at is null"
+    )
+    assert owner.execute(query, (stack_env["KIJKO_DEV_EMAIL"],)).fetchall() == [("teams",)]
 
 
 def test_an_operator_puts_a_persons_organization_on_a_plan(stack_env, shared, person, owner):

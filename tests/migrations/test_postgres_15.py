@@ -63,7 +63,8 @@ def migrated(url: str) -> str:
         connection.execute(text.replace("create extension if not exists vector with schema extensions;", "").encode())
     assert len(migrate(url.format("postgres") + "kijko", MIGRATIONS)) == len(list(MIGRATIONS.glob("*.sql")))
     with psycopg.connect(admin + "kijko", autocommit=True) as connection:
-        connection.execute("alter role kijko_api login")
+        for login in ("kijko_api", "kijko_worker"):
+            connection.execute(f"alter role {login} login")
     return url
 
 
@@ -89,11 +90,12 @@ def test_people_see_their_own_organization_there_and_their_quota_is_counted(migr
         with connect(migrated, "kijko_api") as connection:
             become(connection, claims_of(user), asked)
             assert connection.execute("select id from organizations").fetchall() == seen
-    with connect(migrated, "kijko_api") as connection:
-        become(connection, claims_of(user), organization)
-        connection.execute("select kijko.reserve('seats', 1, gen_random_uuid())")
+    with connect(migrated, "supabase_admin") as connection:
+        connection.execute("set role service_role")
+        # The free plan's only seat is their own.
+        take = "select kijko.reserve_for(%s, 'seats', 1, gen_random_uuid(), %s)"
         with pytest.raises(psycopg.Error) as caught:
-            connection.execute("select kijko.reserve('seats', 1, gen_random_uuid())")
+            connection.execute(take, (organization, user))
     assert caught.value.sqlstate == "KJ429"
 
 

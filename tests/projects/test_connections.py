@@ -88,6 +88,40 @@ async def test_an_account_is_connected_used_and_disconnected(
 
 
 @EACH
+async def test_an_account_that_is_connected_again_leaves_no_token_alive_behind_it(
+    person: PersonFactory, shared: Shared, provider: str
+) -> None:
+    one, first, second = person(), login(), login()
+    server = shared.github_url if provider == "github" else shared.gitlab_url
+    for name in (first, second):
+        assert (await connect(one, provider, name)).status_code == 200
+    async with httpx.AsyncClient(base_url=server) as told:
+        left = [each for each in (await told.get(f"/alive/{first}")).json() if not each.startswith("glrt_")]
+        assert left == []
+        assert (await told.get(f"/alive/{second}")).json() != []
+
+
+@EACH
+async def test_an_answer_of_a_shape_that_no_forge_has_is_a_503(person: PersonFactory, provider: str) -> None:
+    one = person()
+    refused = await connect(one, provider, f"odd-user-{login()}")
+    assert said(refused) == (503, "UNAVAILABLE")
+    assert "not understood" in refused.json()["detail"]
+    assert (await connect(one, provider, f"odd-{login()}")).status_code == 200
+    assert said(await one.http.get("/repositories/batch", params={"provider": provider})) == (503, "UNAVAILABLE")
+
+
+@EACH
+async def test_a_token_is_not_shown_to_another_server_that_a_list_goes_on_at(
+    person: PersonFactory, provider: str
+) -> None:
+    one = person()
+    await connect(one, provider, f"elsewhere-{login()}")
+    listed = await one.http.get("/repositories/batch", params={"provider": provider})
+    assert (listed.status_code, listed.json()) == (200, {"repositories": [], "total": 0})
+
+
+@EACH
 async def test_a_state_works_once_and_for_the_one_it_was_made_for(person: PersonFactory, provider: str) -> None:
     one, thief = person(), person()
     begun = (await one.http.post(f"/oauth/connect/{provider}")).json()["authUrl"]
@@ -198,6 +232,7 @@ async def own_api(stack_env: dict[str, str], shared: Shared, oauth: OAuth) -> As
         },
         auth={"encryption_key": stack_env["KIJKO_AUTH_ENCRYPTION_KEY"], "trusted_issuers": issuers[0][1]},
         stripe={"secret_key": "sk_test_dev-only"},
+        storage={"url": stack_env["KIJKO_STORAGE_URL"]},
         oauth=oauth,
     )
     app = create_app(settings)

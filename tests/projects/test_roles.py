@@ -38,6 +38,35 @@ def _repository(project: dict[str, Any]) -> str:
     return f"/projects/{project['id']}/repositories/{project['repository']}"
 
 
+def _member(project: dict[str, Any]) -> str:
+    return f"/projects/{project['id']}/members/{project['member']}"
+
+
+def _invitation(project: dict[str, Any]) -> str:
+    return f"/projects/{project['id']}/invitations/{project['member']}"
+
+
+async def _invite(one: Person, project: dict[str, Any], role: str) -> Any:
+    body = {"email": f"{uuid.uuid4().hex}@people.test", "role": role}
+    return await one.http.post(f"/projects/{project['id']}/members", json=body)
+
+
+async def _invite_many(one: Person, project: dict[str, Any], role: str) -> Any:
+    invitations = [{"email": f"{uuid.uuid4().hex}@people.test", "role": role, "notificationLevel": "daily"}]
+    return await one.http.post(f"/projects/{project['id']}/invitations", json={"invitations": invitations})
+
+
+def _waiting(owner: Owner, project: dict[str, Any]) -> str:
+    """Somebody who was invited as a viewer."""
+    row = owner.execute(
+        "insert into project_members (organization_id, project_id, email, role) values (%s, %s, %s, 'viewer') "
+        "returning id",
+        (project["organizationId"], project["id"], f"{uuid.uuid4().hex}@people.test"),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 CALLS: dict[str, tuple[str, Call]] = {
     "read a project": ("read", lambda one, project: one.http.get(f"/projects/{project['id']}")),
     "read it with all": ("read", lambda one, project: one.http.get(f"/projects/{project['id']}/full")),
@@ -57,6 +86,20 @@ CALLS: dict[str, tuple[str, Call]] = {
         "edit",
         lambda one, project: one.http.patch(f"/projects/{project['id']}", json={"settings": {"outputFormat": "json"}}),
     ),
+    "list its members": ("read", lambda one, project: one.http.get(f"/projects/{project['id']}/members")),
+    "list its open invitations": (
+        "read",
+        lambda one, project: one.http.get(f"/projects/{project['id']}/invitations/pending"),
+    ),
+    "invite a viewer": ("invite", lambda one, project: _invite(one, project, "viewer")),
+    "invite an admin": ("name_admin", lambda one, project: _invite(one, project, "admin")),
+    "invite several": ("invite", lambda one, project: _invite_many(one, project, "manager")),
+    "invite several admins": ("name_admin", lambda one, project: _invite_many(one, project, "admin")),
+    "change a member": ("invite", lambda one, project: one.http.patch(_member(project), json={"role": "auditor"})),
+    "make an admin": ("name_admin", lambda one, project: one.http.put(_member(project), json={"role": "admin"})),
+    "remove a member": ("invite", lambda one, project: one.http.delete(_member(project))),
+    "send an invitation again": ("invite", lambda one, project: one.http.post(_invitation(project) + "/resend")),
+    "take an invitation back": ("invite", lambda one, project: one.http.delete(_invitation(project))),
     "delete it": ("delete", lambda one, project: one.http.delete(f"/projects/{project['id']}")),
 }
 ALL = {"read", "audit", "source", "edit", "invite", "name_admin", "delete"}
@@ -97,11 +140,12 @@ def cast(person: PersonFactory, owner: Owner, shared: Shared) -> Callable[[str, 
 async def test_a_role_may_what_the_matrix_says(
     person: PersonFactory, owner: Owner, cast: Callable[..., Person], role: str, privacy: str
 ) -> None:
-    boss = person()
+    boss = person(plan="enterprise")
     allowed = MATRIX.get(role, set()) | ({"read"} if privacy == "shared" and role != "stranger" else set())
     for what, (action, call) in CALLS.items():
         project = await make_project(boss, privacy=privacy)
         project["repository"] = (await _add(boss, project)).json()["id"]
+        project["member"] = _waiting(owner, project)
         answer = await call(cast(role, boss, project), project)
         if action in allowed:
             assert answer.status_code in (200, 201), f"{role} {what}: {answer.text}"

@@ -11,7 +11,7 @@ from tests.spine.conftest import Served, get
 from tests.spine.test_problems import problem
 
 Serve = Callable[..., Served]
-CHECKS = {"database", "redis", "storage", "stripe", "keycloak", "workers"}
+CHECKS = {"database", "redis", "storage", "stripe", "keycloak", "mail", "workers"}
 
 
 async def test_when_all_is_well_it_says_so(api: httpx.AsyncClient) -> None:

@@ -137,6 +137,41 @@ async def test_every_field_at_fault_is_named_as_the_web_app_names_it(person: Cal
     ]
 
 
+@pytest.mark.parametrize("written", ["prompt", "prompt_template", "PromptTemplate", "promtTemplate"])
+async def test_a_name_that_was_probably_meant_is_told(person: Callable[..., Person], written: str) -> None:
+    answer = await person().http.post("/skills", json={"name": "Greet", written: "Hello", "model": "echo"})
+    said = f"is required ('{written}' is no field here; did you mean 'promptTemplate'?)"
+    assert problem(answer, 422, "VALIDATION_ERROR")["detail"] == f"promptTemplate {said}."
+    assert answer.json()["details"] == [{"field": "promptTemplate", "message": said}]
+
+
+async def test_a_name_that_is_nothing_like_it_is_no_guess_and_a_known_one_is_none_either(
+    person: Callable[..., Person],
+) -> None:
+    for body in ({"name": "Greet", "colour": "red"}, {"description": "prompt template"}):
+        answer = await person().http.post("/skills", json=body)
+        assert {"field": "promptTemplate", "message": "is required"} in answer.json()["details"]
+
+
+async def test_a_name_that_is_refused_is_answered_with_the_one_that_is_near(person: Callable[..., Person]) -> None:
+    body = {"name": "Greet", "promptTemplate": "Hi", "model": "echo", "parameters": {"maxTokens": 1, "colour": "red"}}
+    answer = await person().http.post("/skills", json=body)
+    assert answer.json()["details"] == [
+        {
+            "field": "parameters.maxTokens",
+            "message": "is not a known name here. Did you mean 'max_tokens'?",
+        },
+        {"field": "parameters.colour", "message": "is not a known name here"},
+    ]
+
+
+async def test_an_unknown_name_that_stands_in_nobodys_way_is_ignored_for_newer_apps(
+    person: Callable[..., Person],
+) -> None:
+    body = {"name": "Greet", "promptTemplate": "Hi", "model": "echo", "promtTemplate": "Ho"}
+    assert (await person().http.post("/skills", json=body)).status_code == 201
+
+
 async def test_a_query_at_fault_is_named(person: Callable[..., Person]) -> None:
     found = problem(await person().http.get("/skills?pageSize=1000&page=x"), 422, "VALIDATION_ERROR")
     assert {"field": "pageSize", "message": "must be at most 100"} in found["details"]  # type: ignore[operator]

@@ -117,6 +117,16 @@ async def test_the_web_app_may_ask_with_credentials(api: httpx.AsyncClient, orig
     assert preflight.headers["access-control-allow-origin"] == origin
 
 
+async def test_the_web_app_of_this_installation_may_ask_too_wherever_it_stands(serve: Serve) -> None:
+    served = serve(KIJKO_WEB_URL="https://Kijko.example.test:8443/app/")
+    async with httpx.AsyncClient(base_url=served.url) as http:
+        for origin in ("https://kijko.example.test:8443", "https://app.kijko.nl", "http://localhost:3000"):
+            answer = await http.get("/health/live", headers={"Origin": origin})
+            assert answer.headers["access-control-allow-origin"] == origin
+        answer = await http.get("/health/live", headers={"Origin": "https://kijko.example.test"})
+        assert "access-control-allow-origin" not in answer.headers
+
+
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "https://app.kijko.nl.evil.example", "null", "http://localhost"]
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kijko.clients.storage import ContentNotFound, ObjectStorage, Storage, StorageUnavailable
-from kijko.settings import MissingSetting
+from kijko.setting_errors import MissingSetting
 from kijko.settings import Storage as StorageSettings
 
 _ACCESS, _SECRET = "dev-only-access", "dev-only-secret-key"

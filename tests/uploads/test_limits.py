@@ -88,6 +88,70 @@ async def test_a_store_that_is_gone_says_so_and_nothing_counts(
     assert health["checks"]["storage"]["status"] != "healthy"
 
 
+class Slow:
+    """An upload that has begun: the server has asked for its form, which has not ended."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    form: bytes
+
+    @classmethod
+    async def begin(cls, one: Person, served: Served, project: str) -> "Slow":
+        made = cls()
+        made.reader, made.writer = await asyncio.open_connection("127.0.0.1", httpx.URL(served.url).port)
+        made.form = (
+            f'--x\r\nContent-Disposition: form-data; name="projectId"\r\n\r\n{project}\r\n'
+            '--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
+            "begun and ended\r\n--x--\r\n"
+        ).encode()
+        made.writer.write(
+            b"POST /api/files/upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nConnection: close\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n"
+            + f"Content-Length: {len(made.form)}\r\nAuthorization: Bearer {one.token}\r\n\r\n".encode()
+        )
+        assert await made.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        made.writer.write(made.form[:-20])
+        return made
+
+    async def end(self) -> bytes:
+        """Sends the rest; answers the answer."""
+        self.writer.write(self.form[-20:])
+        return await self.answer()
+
+    async def answer(self) -> bytes:
+        async with asyncio.timeout(30):
+            answer = await self.reader.read()
+        self.writer.close()
+        return answer
+
+
+async def test_a_person_has_so_many_uploads_under_way_and_no_more(person: Make, serve: Serve) -> None:
+    served = serve(KIJKO_STORAGE_MAX_AT_ONCE="2")
+    one, other = at(person(), served), at(person(), served)
+    project, others = [(await make_project(each))["id"] for each in (one, other)]
+    running = [await Slow.begin(one, served, project) for _ in range(2)]
+    refused = await send(one, project, ("b.txt", b"x"))
+    assert said(refused) == (429, "RATE_LIMITED")
+    assert refused.headers["retry-after"] == "5"
+    assert refused.json()["details"] == {"metric": "uploads_at_once", "limit": 2, "used": 2, "resetsAt": None}
+    assert (await send(other, others, ("b.txt", b"x"))).status_code == 200
+    for each in running:
+        assert (await each.end()).startswith(b"HTTP/1.1 200 ")
+    assert (await send(one, project, ("c.txt", b"x"))).status_code == 200
+
+
+async def test_an_upload_of_which_nothing_more_comes_is_broken_off_and_nothing_of_it_is_kept(
+    person: Make, serve: Serve, owner: psycopg.Connection[Any]
+) -> None:
+    served = serve(KIJKO_STORAGE_IDLE_S="0.3")
+    one = at(person(), served)
+    answer = await (await Slow.begin(one, served, (await make_project(one))["id"])).answer()
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert b"Nothing more came" in answer
+    row = owner.execute("select used from kijko.usage_of(%s) where metric = 'storage'", (one.organization_id,))
+    assert row.fetchone() == (0,)
+
+
 async def test_a_folder_for_what_comes_in_that_is_not_there_is_a_503(person: Make, serve: Serve) -> None:
     one = at(person(), serve(KIJKO_STORAGE_SPOOL="/nowhere/at/all"))
     project = (await make_project(one))["id"]

@@ -8,18 +8,37 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from tests.postgres import Someone, Sql
+from tests.postgres import Someone, Sql, someone
 
 T = TypeVar("T")
 METRICS = ("api_calls", "ingestions", "storage", "seats", "oracle_queries")
 COLUMNS = {"storage": "storage_bytes"}
 
 
+def take(
+    connection: psycopg.Connection[Any],
+    of: Someone,
+    metric: str,
+    quantity: object = 1,
+    subject: uuid.UUID | None = None,
+) -> None:
+    """As a function of a feature does it for that person; the connection is the system's."""
+    values = (of.organization, metric, quantity, subject or uuid.uuid4(), of.user)
+    connection.execute("select kijko.reserve_for(%s, %s, %s, %s, %s)", values)
+
+
+def seatless(database: Sql, *, plan: str = "free") -> Someone:
+    """A new person who holds nothing, not even their own seat: here seats are a metric like others."""
+    made = someone(database, plan=plan)
+    database.run("select kijko.release('seats', m.seat_id) from memberships m where m.user_id = %s", made.user)
+    return made
+
+
 def reserve(database: Sql, of: Someone, metric: str, quantity: object = 1, subject: uuid.UUID | None = None) -> bool:
-    """As that person, through row-level security; False where the quota is used up."""
+    """In a transaction of its own; False where the quota is used up."""
     try:
-        with database.person(of.user, of.organization) as connection:
-            connection.execute("select kijko.reserve(%s, %s, %s)", (metric, quantity, subject or uuid.uuid4()))
+        with database.system() as connection:
+            take(connection, of, metric, quantity, subject)
     except psycopg.Error as error:
         if error.sqlstate != "KJ429":
             raise

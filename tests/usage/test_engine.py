@@ -9,13 +9,13 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from tests.postgres import Someone, Sql, someone
-from tests.usage.engine import METRICS, allow, grant, ledger, release, reserve, rows, settle, used
+from tests.postgres import Someone, Sql
+from tests.usage.engine import METRICS, allow, grant, ledger, release, reserve, rows, seatless, settle, take, used
 
 
 def refusal(database: Sql, of: Someone, metric: str, quantity: object = 1) -> psycopg.Error:
-    with pytest.raises(psycopg.Error) as caught, database.person(of.user, of.organization) as connection:
-        connection.execute("select kijko.reserve(%s, %s, %s)", (metric, quantity, uuid.uuid4()))
+    with pytest.raises(psycopg.Error) as caught, database.system() as connection:
+        take(connection, of, metric, quantity)
     return caught.value
 
 
@@ -33,33 +33,34 @@ def test_the_plans_are_those_of_the_price_list(database: Sql) -> None:
 
 
 def test_a_reservation_that_is_rolled_back_has_taken_nothing(database: Sql, user: Someone) -> None:
-    with database.person(user.user, user.organization, commit=False) as connection:
-        connection.execute("select kijko.reserve('seats', 1, %s)", (uuid.uuid4(),))
+    with database.system() as connection:
+        take(connection, user, "seats")
+        connection.rollback()
     assert used(database, user, "seats") == ledger(database, user, "seats") == 0
     assert reserve(database, user, "seats")
 
 
 def test_a_reservation_undone_by_a_savepoint_has_taken_nothing(database: Sql, user: Someone) -> None:
-    with database.person(user.user, user.organization) as connection:
+    with database.system() as connection:
         for _ in range(3):
             with connection.transaction():
-                connection.execute("select kijko.reserve('seats', 1, %s)", (uuid.uuid4(),))
+                take(connection, user, "seats")
                 raise psycopg.Rollback
-        connection.execute("select kijko.reserve('seats', 1, %s)", (uuid.uuid4(),))
+        take(connection, user, "seats")
     assert used(database, user, "seats") == 1
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "0.5", "NaN", "Infinity", "-Infinity", "1e16", None])
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_a_quantity_that_is_not_a_whole_positive_number_is_refused(database: Sql, plan: str, quantity: object) -> None:
-    user = someone(database, plan=plan)
+    user = seatless(database, plan=plan)
     assert refusal(database, user, "storage", quantity).sqlstate == "KJ422"
     assert ledger(database, user, "storage") == 0
 
 
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_a_metric_that_no_plan_has_is_refused(database: Sql, plan: str) -> None:
-    user = someone(database, plan=plan)
+    user = seatless(database, plan=plan)
     assert isinstance(refusal(database, user, "tokens"), psycopg.errors.CheckViolation)
 
 
@@ -69,7 +70,7 @@ def test_a_refusal_says_the_metric_its_limit_what_is_used_and_when_it_resets(
 ) -> None:
     database = copy("migrated")
     allow(database, "free", metric, 3)
-    user = someone(database)
+    user = seatless(database)
     reserve(database, user, metric, 2)
     error = refusal(database, user, metric, 2)
     assert error.sqlstate == "KJ429"
@@ -106,7 +107,7 @@ def test_settling_to_what_is_no_quantity_is_refused(database: Sql, user: Someone
 
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_what_was_settled_is_given_back_whole_and_what_was_given_back_stays_so(database: Sql, plan: str) -> None:
-    user, subject = someone(database, plan=plan), uuid.uuid4()
+    user, subject = seatless(database, plan=plan), uuid.uuid4()
     reserve(database, user, "storage", 10, subject)
     settle(database, user, "storage", subject, 25)
     assert release(database, "storage", subject) == 1
@@ -131,7 +132,7 @@ def test_one_metrics_subject_is_not_anothers(database: Sql, user: Someone) -> No
 
 
 def test_another_organization_cannot_take_a_subject_away(database: Sql, user: Someone) -> None:
-    thief, subject = someone(database), uuid.uuid4()
+    thief, subject = seatless(database), uuid.uuid4()
     assert reserve(database, thief, "seats", 1, subject)
     assert reserve(database, user, "seats", 1, subject)
     assert settle(database, user, "seats", subject, 0)
@@ -148,8 +149,8 @@ def test_a_grant_can_be_replaced_and_taken_back(database: Sql, user: Someone) ->
 
 
 def test_usage_is_told_for_the_five_metrics_in_the_order_of_the_price_list(database: Sql, user: Someone) -> None:
+    reserve(database, user, "storage", 53)
     with database.person(user.user, user.organization) as connection:
-        connection.execute("select kijko.reserve('storage', 53, %s)", (uuid.uuid4(),))
         told = rows(connection, "select metric, used, allowed, resets_at is null from kijko.current_usage()")
     assert told == [
         ("api_calls", 0, 1000, False),

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from kijko.core.db import Database
-from kijko.core.db.errors import ConstraintViolation, Raised
-from kijko.core.quotas import SeatLimit
-from kijko.core.tenancy import Principal, Tenants, translate
+from kijko.core.tenancy import Principal, Tenants
 from kijko.models.enums import UsageMetricType
 from kijko.services import billing, usage
 from kijko.services.usage import Usage
 from tests.postgres import Someone, Sql, someone
+from tests.usage.engine import reserve, take, used
 
 SEATS, STORAGE, QUERIES = UsageMetricType.SEATS, UsageMetricType.STORAGE, UsageMetricType.ORACLE_QUERIES
 
@@ -58,12 +58,12 @@ async def told(api: Tenants, user: Someone) -> dict[UsageMetricType, Usage]:
 
 
 async def test_what_is_reserved_settled_and_released_shows_in_the_usage(
-    api: Tenants, worker: Tenants, user: Someone
+    database: Sql, api: Tenants, worker: Tenants, user: Someone
 ) -> None:
     kept, dropped = uuid4(), uuid4()
+    reserve(database, user, "storage", 100, kept)
+    reserve(database, user, "storage", 50, dropped)
     async with api.org(principal(user)) as tx:
-        await usage.reserve(tx, STORAGE, 100, kept)
-        await usage.reserve(tx, STORAGE, 50, dropped)
         assert (await usage.of(tx))[2].used == 150
     async with worker.system("a test") as tx:
         assert await usage.settle(tx, user.organization, STORAGE, kept, 70)
@@ -84,24 +84,36 @@ async def test_an_unlimited_metric_has_no_limit(database: Sql, api: Tenants) -> 
     assert found[SEATS].limit == 10
 
 
-async def test_a_refusal_undoes_the_work_around_it(api: Tenants, user: Someone) -> None:
-    with pytest.raises(Raised) as caught:
-        async with api.org(principal(user)) as tx:
-            await usage.reserve(tx, STORAGE, 5, uuid4())
-            await usage.reserve(tx, SEATS, 2, uuid4())
-    assert isinstance(translate(caught.value), SeatLimit)
-    assert (await told(api, user))[STORAGE].used == 0
+def test_a_refusal_undoes_the_work_around_it(database: Sql, user: Someone) -> None:
+    with pytest.raises(psycopg.Error) as caught, database.system() as connection:
+        take(connection, user, "storage", 5)
+        take(connection, user, "seats", 2)
+    assert caught.value.sqlstate == "KJ429"
+    assert used(database, user, "storage") == 0
 
 
-async def test_a_subject_is_reserved_once(api: Tenants, user: Someone) -> None:
+def test_a_subject_is_reserved_once(database: Sql, user: Someone) -> None:
     subject = uuid4()
-    async with api.org(principal(user)) as tx:
-        await usage.reserve(tx, QUERIES, 1, subject)
-    with pytest.raises(ConstraintViolation) as caught:
-        async with api.org(principal(user)) as tx:
-            await usage.reserve(tx, QUERIES, 1, subject)
-    assert caught.value.name == "usage_ledger_subject_key"
-    assert (await told(api, user))[QUERIES].used == 1
+    assert reserve(database, user, "oracle_queries", 1, subject)
+    with pytest.raises(psycopg.errors.UniqueViolation, match="usage_ledger_subject_key"):
+        reserve(database, user, "oracle_queries", 1, subject)
+    assert used(database, user, "oracle_queries") == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "select kijko.reserve('oracle_queries', 1, gen_random_uuid())",
+        "select kijko.reserve_for(kijko.current_org(), 'oracle_queries', 1, gen_random_uuid(), auth.uid())",
+        "insert into usage_ledger (organization_id, metric, entry, quantity, subject_id) "
+        "values (kijko.current_org(), 'oracle_queries', 'reserve', 1, gen_random_uuid())",
+        "update usage_counters set used = 0",
+    ],
+)
+def test_nobody_takes_quota_for_work_that_is_not_there(database: Sql, user: Someone, call: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), database.person(user.user, user.organization) as person:
+        person.execute(call)  # type: ignore[arg-type]  # of the four above
+    assert used(database, user, "oracle_queries") == 0
 
 
 async def test_everybody_may_read_the_plans(api: Tenants, user: Someone) -> None:

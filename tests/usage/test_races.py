@@ -8,8 +8,8 @@ from functools import partial
 import psycopg
 import pytest
 
-from tests.postgres import Someone, Sql, someone
-from tests.usage.engine import METRICS, allow, at_once, grant, ledger, release, reserve, settle, used
+from tests.postgres import Someone, Sql
+from tests.usage.engine import METRICS, allow, at_once, grant, ledger, release, reserve, seatless, settle, used
 
 CALLERS, LEFT = 40, 7
 
@@ -26,20 +26,20 @@ def limited(copy: Callable[[str], Sql]) -> Sql:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_of_forty_callers_at_once_exactly_as_many_pass_as_are_left(limited: Sql, metric: str) -> None:
-    user = someone(limited)
+    user = seatless(limited)
     passed = at_once([partial(reserve, limited, user, metric)] * CALLERS)
     assert sorted(map(str, passed)) == ["False"] * (CALLERS - LEFT) + ["True"] * LEFT
     assert used(limited, user, metric) == ledger(limited, user, metric) == LEFT
 
 
 def test_two_organizations_at_once_do_not_take_from_each_other(limited: Sql) -> None:
-    users = [someone(limited), someone(limited)]
+    users = [seatless(limited), seatless(limited)]
     at_once([partial(reserve, limited, users[at % 2], "oracle_queries") for at in range(CALLERS)])
     assert [used(limited, user, "oracle_queries") for user in users] == [LEFT, LEFT]
 
 
 def test_quantities_at_once_never_go_over_the_limit_and_leave_less_than_the_smallest_refused(limited: Sql) -> None:
-    user = someone(limited)
+    user = seatless(limited)
     sizes = [2, 3] * 10
     passed = at_once([partial(reserve, limited, user, "storage", size) for size in sizes])
     taken = sum(size for size, ok in zip(sizes, passed, strict=True) if ok is True)
@@ -48,7 +48,7 @@ def test_quantities_at_once_never_go_over_the_limit_and_leave_less_than_the_smal
 
 
 def test_the_same_subject_at_once_is_reserved_once(limited: Sql) -> None:
-    user, subject = someone(limited), uuid.uuid4()
+    user, subject = seatless(limited), uuid.uuid4()
     done = at_once([partial(reserve, limited, user, "ingestions", 1, subject)] * 8)
     assert done.count(True) == 1
     assert all(isinstance(one, psycopg.errors.UniqueViolation) for one in done if one is not True)
@@ -57,7 +57,7 @@ def test_the_same_subject_at_once_is_reserved_once(limited: Sql) -> None:
 
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_a_subject_released_many_times_at_once_comes_back_once(limited: Sql, plan: str) -> None:
-    user, subject = someone(limited, plan=plan), uuid.uuid4()
+    user, subject = seatless(limited, plan=plan), uuid.uuid4()
     reserve(limited, user, "seats", 1, subject)
     reserve(limited, user, "seats")
     assert sorted(at_once([partial(release, limited, "seats", subject)] * 8)) == [0] * 7 + [1]
@@ -67,7 +67,7 @@ def test_a_subject_released_many_times_at_once_comes_back_once(limited: Sql, pla
 @pytest.mark.parametrize("plan", ["free", "enterprise"])
 def test_released_and_settled_at_once_a_subject_stands_for_one_of_the_two(limited: Sql, plan: str) -> None:
     for _ in range(5):
-        user, subject = someone(limited, plan=plan), uuid.uuid4()
+        user, subject = seatless(limited, plan=plan), uuid.uuid4()
         reserve(limited, user, "storage", 2, subject)
         given_back, settled = at_once(
             [partial(release, limited, "storage", subject), partial(settle, limited, user, "storage", subject, 5)]
@@ -77,7 +77,7 @@ def test_released_and_settled_at_once_a_subject_stands_for_one_of_the_two(limite
 
 
 def test_a_plan_that_becomes_limited_meanwhile_counts_what_was_used_before(limited: Sql) -> None:
-    user = someone(limited, plan="enterprise")
+    user = seatless(limited, plan="enterprise")
     for _ in range(3):
         reserve(limited, user, "oracle_queries")
     outcome = at_once(
@@ -89,7 +89,7 @@ def test_a_plan_that_becomes_limited_meanwhile_counts_what_was_used_before(limit
 
 
 def test_a_plan_that_is_raised_and_lowered_meanwhile_stays_exact(limited: Sql) -> None:
-    user = someone(limited)
+    user = seatless(limited)
     plans = ["pro", "enterprise", "free", "pro", None, "pro"]
     outcome = at_once(
         [partial(reserve, limited, user, "api_calls")] * 40 + [partial(grant, limited, user, plan) for plan in plans]
@@ -104,7 +104,7 @@ def test_a_plan_that_is_raised_and_lowered_meanwhile_stays_exact(limited: Sql) -
 
 def test_a_mixed_load_ends_without_a_deadlock_and_with_exact_counters(limited: Sql) -> None:
     chance = random.Random(11)
-    users: list[Someone] = [someone(limited, plan=plan) for plan in ("free", "pro", "enterprise")]
+    users: list[Someone] = [seatless(limited, plan=plan) for plan in ("free", "pro", "enterprise")]
     subjects = [(chance.choice(users), chance.choice(METRICS), uuid.uuid4()) for _ in range(120)]
 
     def work(seed: int) -> None:

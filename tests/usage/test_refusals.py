@@ -12,13 +12,13 @@ from kijko.core.quotas import SeatLimit
 from kijko.core.tenancy import translate
 from kijko.models.problem import problem_of
 from tests.postgres import Someone, Sql
-from tests.usage.engine import past, reserve
+from tests.usage.engine import past, reserve, take
 
 
 def refusal(database: Sql, of: Someone, metric: str, quantity: int = 1) -> Raised:
     """What the database raises, as the database layer hands it on."""
-    with pytest.raises(psycopg.Error) as caught, database.person(of.user, of.organization) as connection:
-        connection.execute("select kijko.reserve(%s, %s, gen_random_uuid())", (metric, quantity))
+    with pytest.raises(psycopg.Error) as caught, database.system() as connection:
+        take(connection, of, metric, quantity)
     diag = caught.value.diag
     return Raised(
         diag.message_primary or "", sqlstate=diag.sqlstate or "", detail=diag.message_detail, hint=diag.message_hint

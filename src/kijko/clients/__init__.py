@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
+from kijko.clients.embeddings import Embeddings
 from kijko.clients.forges import Forges
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.mail import Mailer
 from kijko.clients.storage import Storage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
@@ -15,6 +17,7 @@ from kijko.core.jobs import Jobs
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
+from kijko.core.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,12 @@ class Clients:
     redis: "Redis"
     storage: Storage
     """Holds the contents of uploaded files."""
+    uploads: Turns
+    """Who is uploading."""
     stripe: Stripe
     keycloak: Keycloak
+    mail: Mailer | None
+    """For /health: the scheduler is who sends. None where no mail server is named."""
     tokens: Tokens
     """Verifies access tokens by the issuers' cached keys."""
     git: Git
@@ -37,5 +44,7 @@ class Clients:
     notices: Notices
     box: Box
     """Encrypts what must be read again."""
+    embeddings: Embeddings
+    """Vectors of questions; without a model in the settings it is never asked."""
     http: httpx.AsyncClient
     """For Keycloak, and the keys of token issuers."""

@@ -13,10 +13,12 @@ def needed(name: str) -> str:
     from kijko.local.attach import adopt
     from kijko.local.errors import StackError
     from kijko.local.home import Home
+    from kijko.settings import load
 
     with sentences(StackError):
         home = Home.of(os.environ).path
         running = adopt()
+        load()
     value = os.environ.get(name)
     if value:
         return value

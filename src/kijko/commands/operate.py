@@ -16,11 +16,11 @@ def seed() -> None:
     from kijko.local.errors import StackError
     from kijko.local.seed import seed as make
 
-    url = needed("KIJKO_API_URL")
+    url, database = needed("KIJKO_API_URL"), needed("KIJKO_DATABASE_URL")
     if os.environ.get("KIJKO_ENVIRONMENT") == "production":
         fail("A demo user with a known password has no place in production. Unset KIJKO_ENVIRONMENT if this is none.")
     with sentences(StackError):
-        made = make(url)
+        made = make(url, database)
     print(f"{'Made' if made else 'There already:'} {DEV_EMAIL}, password {DEV_PASSWORD}")
 
 
@@ -30,7 +30,8 @@ def openapi() -> None:
 
     from kijko.main import openapi_document
 
-    print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+    with sentences():
+        print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
 
 
 def plan(

@@ -28,10 +28,13 @@ def up(
     from kijko.local.errors import Interrupted, StackError
     from kijko.local.home import Home
     from kijko.local.stack import EVERYTHING, Stack
+    from kijko.settings import load
 
     parts = tuple(only.split(",")) if only else EVERYTHING
     if unknown := set(parts) - set(EVERYTHING):
         fail(f"There is no part named {', '.join(sorted(unknown))}. The parts are: {', '.join(EVERYTHING)}.")
+    with sentences():
+        load()
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: asked.append(number))
@@ -78,7 +81,10 @@ def down() -> None:
 def status(
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TABLE,
 ) -> None:
-    """Show what runs where, and the settings to reach it."""
+    """Show what runs where, and the settings to reach it.
+
+    Exit codes: 0 all parts run, start, or are outside; 1 one is down, or nothing is running.
+    """
     from kijko.local import environment
     from kijko.local.attach import NotRunning, attach, parts_of
 

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import typer
 
+from kijko.setting_errors import EXIT_CODE, SettingError
+
 
 def show(text: str) -> None:
     """Print at once. A closed terminal is no reason to stop."""
@@ -20,18 +22,22 @@ def say(text: str) -> None:
     show(f"{datetime.now().astimezone():%H:%M:%S}  {text}")
 
 
-def fail(text: str) -> NoReturn:
-    """Say what is wrong and leave with exit code 1."""
+def fail(text: str, code: int = 1) -> NoReturn:
+    """Say what is wrong and leave with this exit code."""
     with contextlib.suppress(OSError):
         print(f"kijko: {text}", file=sys.stderr, flush=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 @contextlib.contextmanager
 def sentences(*kinds: type[Exception]) -> Iterator[None]:
-    """Show errors of these kinds as sentences instead of tracebacks."""
+    """Show errors of these kinds, and settings that cannot be right, as sentences instead of tracebacks."""
+    from kijko.local.errors import BadSetting
+
     try:
         yield
+    except (BadSetting, SettingError) as error:
+        fail(str(error), EXIT_CODE)
     except kinds as error:
         fail(str(error))
 

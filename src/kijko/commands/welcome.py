@@ -2,6 +2,7 @@
 
 from kijko.commands.terminal import table
 from kijko.local.attach import parts_of
+from kijko.local.environment import DEV_PLAN
 from kijko.local.stack import Stack
 
 
@@ -20,7 +21,7 @@ def welcome(stack: Stack, seconds: float) -> str:
 
 def _try(url: str, email: str, password: str) -> list[str]:
     return [
-        f"The API's pages: {url}/docs    Demo login: {email} / {password}",
+        f"The API's pages: {url}/docs    Demo login: {email} / {password} (plan {DEV_PLAN})",
         "",
         "Three commands to try:",
         *(f"  {command}" for command in commands(url, email, password)),

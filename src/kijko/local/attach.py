@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from kijko.local import environment, process
 from kijko.local.errors import StackError
-from kijko.local.home import Home
+from kijko.local.home import Home, Running
 from kijko.local.site import Site
 
 
@@ -15,7 +15,7 @@ class NotRunning(StackError):
 
 
 class Shown(TypedDict):
-    """One part as `status` shows it. `state` is running, down or outside."""
+    """One part as `status` shows it. `state` is running, starting, down or outside."""
 
     name: str
     state: str
@@ -47,7 +47,7 @@ def parts_of(site: Site) -> list[Shown]:
         shown.append(
             {
                 "name": name,
-                "state": "running" if alive else "outside" if name in site.state.outside else "down",
+                "state": _state_of(site, name, running if alive else None),
                 "pid": running.pid if alive and running else "-",
                 "restarts": running.restarts if running else "-",
                 "address": running.address if running else "-",
@@ -55,6 +55,14 @@ def parts_of(site: Site) -> list[Shown]:
             }
         )
     return shown
+
+
+def _state_of(site: Site, name: str, alive: Running | None) -> str:
+    if name in site.state.outside:
+        return "outside"
+    if alive is not None:
+        return "running" if alive.ready else "starting"
+    return "down" if site.state.ready or name in site.state.parts else "starting"
 
 
 def adopt(environ: MutableMapping[str, str] = os.environ) -> bool:

@@ -4,19 +4,22 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import psycopg
-from pydantic import ValidationError
 
+from kijko.clients import mail
 from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
 from kijko.local import java
 from kijko.local.errors import StackError
-from kijko.settings import MissingSetting, Settings, required
+from kijko.setting_errors import MissingSetting, WrongSetting
+from kijko.settings import Settings, read, required
 
+SETTINGS = "Settings"
+"""The finding of what cannot be read; nothing else is looked at then."""
 _TIMEOUT_S = 5
 
 
@@ -27,6 +30,23 @@ class Finding:
     name: str
     healthy: bool
     text: str
+    part: str = ""
+    """Which part of a local stack it hangs on, if any."""
+
+
+PART_OF = {
+    "Database": "postgres",
+    "Migrations": "postgres",
+    "API's login": "postgres",
+    "Worker's login": "postgres",
+    "Redis": "redis",
+    "Keycloak": "keycloak",
+    "Keycloak's client": "keycloak",
+    "Stripe": "stripe",
+    "Mail of Keycloak": "mail",
+    "Mail of Kijko": "mail",
+    "API": "api",
+}
 
 
 class Wrong(Exception):
@@ -43,13 +63,13 @@ def examine(environ: dict[str, str], home: Path, folder: Path) -> Iterator[Findi
     if "KIJKO_KEYCLOAK_URL" not in environ or "127.0.0.1" in environ["KIJKO_KEYCLOAK_URL"]:
         yield _look("Java", lambda: f"{java.find(environ)}")
     try:
-        settings = Settings()
-    except ValidationError as error:
-        for each in error.errors():
-            name = "KIJKO_" + "_".join(str(part) for part in each["loc"]).upper()
-            yield Finding("Settings", False, f"{name}: {each['msg']}. Correct it in the environment or in .env.")
+        settings = read()
+    except WrongSetting as error:
+        for sentence in error.sentences:
+            yield Finding(SETTINGS, False, f"{sentence} Correct it in the environment or in .env.")
         return
-    yield from (_look(name, check) for name, check in _checks(settings, environ, folder))
+    for name, check in _checks(settings, environ, folder):
+        yield replace(_look(name, check), part=PART_OF.get(name, ""))
 
 
 def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterable[tuple[str, Callable[[], str]]]:
@@ -67,7 +87,8 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("File store", lambda: _storage(settings)),
         ("Stripe", lambda: _stripe(settings)),
         ("Webhook secret", lambda: _present(required(settings.stripe.webhook_secret, "KIJKO_STRIPE_WEBHOOK_SECRET"))),
-        ("Mail", lambda: _mail(environ)),
+        ("Mail of Keycloak", lambda: _mail(environ)),
+        ("Mail of Kijko", lambda: _own_mail(settings)),
         ("Models", lambda: _models(settings)),
         ("API", lambda: _api(api)),
     )
@@ -76,7 +97,7 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
 def _look(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except (Wrong, MissingSetting, StackError, migrations.MigrationError) as error:
+    except (Wrong, MissingSetting, WrongSetting, StackError, migrations.MigrationError) as error:
         return Finding(name, False, str(error))
     except (httpx.HTTPError, OSError) as error:
         return Finding(name, False, f"It does not answer: {error}. Start it with `make up`, or correct its setting.")
@@ -216,6 +237,17 @@ def _mail(environ: dict[str, str]) -> str:
         return f"{host} (not asked)"
     httpx.get(f"{catcher}/health", timeout=_TIMEOUT_S).raise_for_status()
     return f"caught at {catcher}"
+
+
+def _own_mail(settings: Settings) -> str:
+    try:
+        mailer = mail.connect(settings.mail)
+        if mailer is None:
+            raise Wrong("No mail server is named, so that invitations are not sent. Set KIJKO_MAIL_HOST.")
+        asyncio.run(mailer.check())
+    except mail.MailUnavailable as error:
+        raise Wrong(f"{error}. Start it with `make up`, or correct KIJKO_MAIL_HOST and what belongs to it.") from error
+    return f"{settings.mail.host}:{settings.mail.port}, from {settings.mail.sender}"
 
 
 def _models(settings: Settings) -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from kijko.local import postgres, redis
-from kijko.local.errors import StackError
+from kijko.local.errors import BadSetting
 from kijko.local.ports import HOST
 from kijko.local.site import Site
 
 DEV_EMAIL = "demo@kijko.local"
 DEV_PASSWORD = "dev-only-kijko-demo-1"  # noqa: S105  # the demo user's, printed at every start
+DEV_PLAN = "teams"
+"""The demo organization's: whoever tries things out is not stopped after ten runs a day, as on the free plan."""
 REALM = "kijko"
 # Settings of the stack itself, which no process of Kijko's knows.
 OWN = ("KIJKO_HOME", "KIJKO_KEYCLOAK_HOME")
@@ -19,11 +21,11 @@ def api_port(environ: Mapping[str, str]) -> int:
     """KIJKO_PORT, default 8000.
 
     Raises:
-        StackError: it is no port.
+        BadSetting: it is no port.
     """
     text = environ.get("KIJKO_PORT") or "8000"
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise StackError(f"KIJKO_PORT is {text}; it has to be a number from 1 to 65535.")
+        raise BadSetting(f"KIJKO_PORT is {text}; it has to be a whole number from 1 to 65535.")
     return int(text)
 
 
@@ -46,12 +48,35 @@ def settings(site: Site) -> dict[str, str]:
     if not site.is_outside("stripe"):
         chosen["KIJKO_STRIPE_API_BASE"] = f"http://{HOST}:{site.port('stripe')}"
         chosen["KIJKO_STRIPE_SECRET_KEY"] = site.secrets.stripe_key
+    chosen |= _mail(site)
     chosen["KIJKO_STRIPE_WEBHOOK_SECRET"] = site.secrets.stripe_webhook
     chosen["KIJKO_KEYCLOAK_REALM"] = REALM
     chosen["KIJKO_STORAGE_URL"] = (site.home.path.resolve() / "storage").as_uri()
+    chosen["KIJKO_INGESTION_WORKSPACE"] = str(site.home.path.resolve() / "repositories")
     chosen["KIJKO_AUTH_ENCRYPTION_KEY"] = site.secrets.encryption_key
     given = {name: value for name, value in site.environ.items() if name.startswith("KIJKO_") and name not in OWN}
     return {**chosen, **{name: value for name, value in given.items() if value}}
+
+
+def _mail(site: Site) -> dict[str, str]:
+    """The catcher; or, where Keycloak's mail goes elsewhere, that server for Kijko's own mails too."""
+    if not site.is_outside("mail"):
+        return {
+            "KIJKO_MAIL_HOST": HOST,
+            "KIJKO_MAIL_PORT": str(site.port("smtp")),
+            "KIJKO_MAIL_TLS": "none",
+            "KIJKO_MAIL_SENDER": "Kijko <no-reply@kijko.local>",
+        }
+    named = {
+        "KIJKO_MAIL_HOST": "KIJKO_SMTP_HOST",
+        "KIJKO_MAIL_PORT": "KIJKO_SMTP_PORT",
+        "KIJKO_MAIL_USER": "KIJKO_SMTP_USER",
+        "KIJKO_MAIL_PASSWORD": "KIJKO_SMTP_PASSWORD",
+        "KIJKO_MAIL_SENDER": "KIJKO_SMTP_FROM",
+    }
+    found = {name: site.environ[other] for name, other in named.items() if site.environ.get(other)}
+    encrypted = site.environ.get("KIJKO_SMTP_STARTTLS", "").lower() == "true" or "KIJKO_MAIL_USER" in found
+    return found | {"KIJKO_MAIL_TLS": "starttls" if encrypted else "none"}
 
 
 def shown(site: Site) -> dict[str, str]:

@@ -21,6 +21,8 @@ class Running:
     started: float
     address: str = ""
     restarts: int = 0
+    ready: bool = False
+    """Whether it has answered since."""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class State:
     environment: dict[str, str] = field(default_factory=dict)
     """Settings the running stack took from its own environment, for `status` in another shell."""
     supervisor: Running | None = None
+    ready: bool = False
+    """Whether the start has come to its end: every part has answered, the database is migrated."""
     seeded: bool = False
     """Whether the demo user was made."""
     realm: str = ""

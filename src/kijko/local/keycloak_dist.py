@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from kijko.local import cache, oneshot
-from kijko.local.errors import StackError
+from kijko.local.errors import BadSetting, StackError
 from kijko.local.site import Site
 
 VERSION = "26.7.3"
@@ -86,7 +86,7 @@ def built(site: Site, java: Path) -> Path:
 
 def _checked(own: Path) -> Path:
     if not (own / "lib" / "quarkus-run.jar").is_file() or not (own / "version.txt").is_file():
-        raise StackError(f"KIJKO_KEYCLOAK_HOME is {own}, but there is no unpacked Keycloak. Correct it or unset it.")
+        raise BadSetting(f"KIJKO_KEYCLOAK_HOME is {own}, but there is no unpacked Keycloak. Correct it or unset it.")
     return own
 
 

@@ -48,6 +48,8 @@ class Part:
     """When it is stopped: 0 the servers of requests and jobs, 1 what they lean on, 2 Postgres."""
     stop_signal: signal.Signals = signal.SIGTERM
     ready_within_s: float = 30
+    patience: str = ""
+    """Why it takes its time, for who waits."""
 
 
 def spawn(part: Part, log: Path) -> tuple[subprocess.Popen[bytes], int]:

@@ -2,14 +2,17 @@
 
 import httpx
 
-from kijko.local.environment import DEV_EMAIL, DEV_PASSWORD
+from kijko.local.environment import DEV_EMAIL, DEV_PASSWORD, DEV_PLAN
 from kijko.local.errors import StackError
+from kijko.services.billing.grants import GrantError, grant_by_email
 
 _EXISTS = 409
 
 
-def seed(api_url: str) -> bool:
-    """Make the demo user, with an organization of its own. False when it exists already.
+def seed(api_url: str, database_url: str) -> bool:
+    """Make the demo user, with an organization of its own on the plan `teams`. False when it exists already.
+
+    `database_url` is the owner's: the plan is an operator's word, as by `kijko plan`.
 
     Raises:
         StackError: the API does not answer, or refuses; with its words.
@@ -23,4 +26,8 @@ def seed(api_url: str) -> bool:
         return False
     if not answer.is_success:
         raise StackError(f"The demo user could not be made. The API says: {answer.text[:500]}")
+    try:
+        grant_by_email(database_url, DEV_EMAIL, DEV_PLAN, reason="the demo organization")
+    except GrantError as error:
+        raise StackError(f"The demo organization could not be put on the plan {DEV_PLAN}. {error}") from error
     return True

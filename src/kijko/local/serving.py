@@ -8,7 +8,7 @@ from kijko.local.process import Part
 from kijko.local.site import Site
 
 _PYTHON = (sys.executable, "-P", "-m")
-_API = (
+API = (
     "uvicorn",
     "--factory",
     "kijko.main:app_factory",
@@ -20,7 +20,7 @@ _API = (
     "--no-proxy-headers",
     "--timeout-graceful-shutdown=5",
 )
-_WORKER = (
+WORKER = (
     "celery",
     "--app=kijko.workers.app",
     "worker",
@@ -29,7 +29,7 @@ _WORKER = (
     "--without-mingle",
     "--without-heartbeat",
 )
-_SCHEDULER = ("kijko.workers.schedule",)
+SCHEDULER = ("kijko.workers.schedule",)
 
 
 def api(site: Site) -> Part:
@@ -38,7 +38,7 @@ def api(site: Site) -> Part:
     return Part(
         name="api",
         title="API",
-        argv=(*_PYTHON, *_API, f"--host={HOST}", f"--port={port}"),
+        argv=(*_PYTHON, *API, f"--host={HOST}", f"--port={port}"),
         ready=lambda: probe.http_ok(port, "/health/live"),
         address=f"http://{HOST}:{port}",
         environ=environment.for_process(site),
@@ -50,12 +50,12 @@ def api(site: Site) -> Part:
 
 def worker(site: Site) -> Part:
     """The worker of queued runs."""
-    return _background(site, "worker", "Worker", _WORKER)
+    return _background(site, "worker", "Worker", WORKER)
 
 
 def scheduler(site: Site) -> Part:
     """The loop that sweeps and keeps time."""
-    return _background(site, "scheduler", "Scheduler", _SCHEDULER)
+    return _background(site, "scheduler", "Scheduler", SCHEDULER)
 
 
 def _background(site: Site, name: str, title: str, arguments: tuple[str, ...]) -> Part:

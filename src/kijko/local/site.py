@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kijko.local import ports
-from kijko.local.errors import StackError
+from kijko.local.errors import BadSetting
 from kijko.local.home import Home, Secrets, State
 
 Say = Callable[[str], None]
@@ -56,7 +56,7 @@ class Site:
         """Whether the environment points this part at one that the stack does not run.
 
         Raises:
-            StackError: it does so only in part; the text names the missing setting.
+            BadSetting: it does so only in part; the text names the missing setting.
         """
         triggers, needed = _OUTSIDE.get(name, ((), ()))
         given = next((each for each in triggers if self.environ.get(each)), None)
@@ -64,7 +64,7 @@ class Site:
             return False
         for each in needed:
             if not self.environ.get(each):
-                raise StackError(
+                raise BadSetting(
                     f"{given} is set, but {each} is not. Set both, or neither: then {name} is started here."
                 )
         return True

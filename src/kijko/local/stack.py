@@ -116,6 +116,8 @@ class Stack:
             keycloak.settle_realm(site)
         if {"api", "keycloak"} <= parts.keys():
             self.seed()
+        site.state.ready = True
+        self._keep()
 
     def _names(self, site: Site) -> list[str]:
         """Which of the asked parts run here. Keycloak started here keeps its data in the local Postgres."""
@@ -156,7 +158,8 @@ class Stack:
         site = self._opened()
         if site.state.seeded or site.is_outside("database") or site.is_outside("keycloak"):
             return
-        seed(environment.settings(site)["KIJKO_API_URL"])
+        settings = environment.settings(site)
+        seed(settings["KIJKO_API_URL"], settings["KIJKO_DATABASE_URL"])
         site.state.seeded = True
         self.home.write(site.state)
 
@@ -181,7 +184,7 @@ class Stack:
         """End every part, Postgres last, within 15 s. Data stays."""
         self._supervisor.stop()
         if self._site is not None:
-            self._site.state.supervisor = None
+            self._site.state.supervisor, self._site.state.ready = None, False
             self._keep()
         if self._lock is not None:
             self._lock.release()
@@ -215,7 +218,7 @@ class Stack:
     def _open_site(self) -> Site:
         state = self.home.read()
         preflight.clear_leftovers(state, self._say)
-        state.parts = {}
+        state.parts, state.ready = {}, False
         state.supervisor = process.describe(os.getpid())
         state.environment = {name: value for name, value in self._environ.items() if name.startswith("KIJKO_")}
         self._site = Site(self.home, state, self.home.secrets(), self._environ, self._say, self._cancelled)

@@ -76,7 +76,8 @@ class Supervisor:
             time.sleep(0.05 if waiting else 0)
             if time.monotonic() - said > _SAY_EVERY_S:
                 said = time.monotonic()
-                self._say(f"Still waiting for {', '.join(child.part.title for child in waiting)}")
+                named = (f"{each.part.title}{each.part.patience and f' ({each.part.patience})'}" for each in waiting)
+                self._say(f"Still waiting for {', '.join(named)}")
 
     def _check_start(self, child: Child) -> None:
         part, log = child.part, self._home.log(child.part.name)
@@ -84,10 +85,14 @@ class Supervisor:
         if code is not None:
             raise StackError(f"{part.title} ended while it was starting ({_how(code)}). {_last_words(log)}")
         if self._is_ready(child):
-            child.ready = True
+            self._note_ready(child)
             self._say(f"{part.title} is ready ({time.monotonic() - child.since:.1f} s)")
         elif time.monotonic() - child.since > part.ready_within_s:
             raise StackError(f"{part.title} did not answer within {part.ready_within_s:.0f} s. {_last_words(log)}")
+
+    def _note_ready(self, child: Child) -> None:
+        child.ready = child.running.ready = True
+        self._tell()
 
     def _is_ready(self, child: Child) -> bool:
         if child.part.ready_words:
@@ -122,7 +127,7 @@ class Supervisor:
 
     def _note_return(self, child: Child, now: float) -> None:
         if self._is_ready(child):
-            child.ready = True
+            self._note_ready(child)
             self._say(f"{child.part.title} is back (pid {child.popen.pid}).")
         elif now - child.since > child.part.ready_within_s:
             self._say(

@@ -33,6 +33,12 @@ class SignupRequest(SnakeRequest):
     password: Annotated[LoginPassword, Field(description="At least 8 and at most 128 characters, not the e-mail.")]
     first_name: Annotated[Name, Field(examples=["Ada"])]
     last_name: Annotated[Name, Field(examples=["Lovelace"])]
+    invitation_token: Annotated[
+        Text | None,
+        Field(
+            max_length=200, description="The last part of an invitation's link: joins on the way, the address proven."
+        ),
+    ] = None
 
 
 class LoginRequest(SnakeRequest):

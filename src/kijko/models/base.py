@@ -60,7 +60,10 @@ class Wire(BaseModel):
 
 
 class Request(Wire):
-    """A shape of the contract that comes in. Unknown names are ignored, so that an older API takes newer apps."""
+    """A shape of the contract that comes in. Unknown names are ignored, so that an older API takes newer apps.
+
+    One that was probably meant to be a field which is missing is told beside that: `routers.misspelt`.
+    """
 
     model_config = ConfigDict(populate_by_name=False)
 

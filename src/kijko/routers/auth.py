@@ -17,7 +17,7 @@ from kijko.models.auth import (
 )
 from kijko.models.base import Success
 from kijko.routers.auth_desk import CurrentDesk, CurrentDevice
-from kijko.routers.limits import limit_forgot, limit_login, limit_refresh, limit_resend, limit_signup
+from kijko.routers.limits import limit_change, limit_forgot, limit_login, limit_refresh, limit_resend, limit_signup
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import identity
@@ -29,12 +29,24 @@ router = APIRouter(prefix="/auth", tags=["auth"])
     "/signup",
     status_code=status.HTTP_201_CREATED,
     summary="Sign up",
-    responses=problems("EMAIL_EXISTS", "WEAK_PASSWORD", "RATE_LIMITED", "UNAVAILABLE"),
+    responses=problems(
+        "EMAIL_EXISTS",
+        "WEAK_PASSWORD",
+        "INVITATION_NOT_FOUND",
+        "INVITATION_EXPIRED",
+        "WRONG_RECIPIENT",
+        "SEAT_LIMIT",
+        "RATE_LIMITED",
+        "UNAVAILABLE",
+    ),
 )
 async def signup(
     body: SignupRequest, desk: CurrentDesk, device: CurrentDevice, _: Annotated[None, Depends(limit_signup)]
 ) -> TokenResponse:
-    """Makes an account with an organization of its own, and signs in. A mail to prove the address goes out."""
+    """Makes an account with an organization of its own, and signs in. A mail to prove the address goes out.
+
+    With the `invitation_token` of a mail to this address it joins where that leads instead; the address is proven.
+    """
     return TokenResponse.model_validate(await identity.signup(desk, body, device))
 
 
@@ -91,10 +103,14 @@ async def forgot_password(
 @router.post(
     "/password/change",
     summary="Change my password",
-    responses=problems("INVALID_CREDENTIALS", "WEAK_PASSWORD", "CONFLICT", "UNAVAILABLE"),
+    responses=problems("INVALID_CREDENTIALS", "WEAK_PASSWORD", "CONFLICT", "RATE_LIMITED", "UNAVAILABLE"),
 )
 async def change_password(
-    body: ChangePasswordRequest, desk: CurrentDesk, principal: CurrentPrincipal, device: CurrentDevice
+    body: ChangePasswordRequest,
+    desk: CurrentDesk,
+    principal: CurrentPrincipal,
+    device: CurrentDevice,
+    _: Annotated[None, Depends(limit_change)],
 ) -> TokenResponse:
     """Sets a new password and gives the tokens of a new session; every older session ends, this one too."""
     changed = await identity.change(desk, principal, body.current_password, body.new_password, device)

@@ -69,16 +69,17 @@ def checkup(clients: Clients) -> Checkup:
             return
         raise NoWorker
 
-    return Checkup(
-        {
-            "database": database,
-            "redis": redis,
-            "storage": clients.storage.check,
-            "stripe": clients.stripe.check,
-            "keycloak": clients.keycloak.check,
-            "workers": workers,
-        }
-    )
+    checks = {
+        "database": database,
+        "redis": redis,
+        "storage": clients.storage.check,
+        "stripe": clients.stripe.check,
+        "keycloak": clients.keycloak.check,
+        "workers": workers,
+    }
+    if clients.mail is not None:
+        checks["mail"] = clients.mail.check
+    return Checkup(checks)
 
 
 @router.get(

@@ -15,7 +15,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kijko.core.errors import NotFound
 from kijko.services.executions.errors import ExecutionNotFound
-from kijko.services.projects.errors import ProjectNotFound, RepositoryNotFound, UserNotFound
+from kijko.services.organizations.errors import MemberNotFound as ColleagueNotFound
+from kijko.services.organizations.errors import OpenInvitationNotFound
+from kijko.services.privacy.errors import DeletionNotFound
+from kijko.services.projects.errors import MemberNotFound, ProjectNotFound, RepositoryNotFound, UserNotFound
 from kijko.services.skills.errors import SkillNotFound
 from kijko.services.uploads.errors import FileNotFound
 
@@ -46,4 +49,14 @@ ProjectId = Annotated[UUID, Unknown(ProjectNotFound), Path(alias="projectId", de
 RepositoryId = Annotated[
     UUID, Unknown(RepositoryNotFound), Path(alias="repositoryId", description="The repository's id.")
 ]
+MemberId = Annotated[
+    UUID,
+    Unknown(MemberNotFound),
+    Path(alias="memberId", description="The member's id in the project, or the invitation's."),
+]
+ColleagueId = Annotated[UUID, Unknown(ColleagueNotFound), Path(alias="userId", description="The person's id.")]
+InvitationId = Annotated[
+    UUID, Unknown(OpenInvitationNotFound), Path(alias="invitationId", description="The invitation's id.")
+]
+DeletionId = Annotated[UUID, Unknown(DeletionNotFound), Path(alias="deletionId", description="The deletion's id.")]
 UserId = Annotated[UUID, Unknown(UserNotFound), Path(alias="userId", description="Your own id.")]

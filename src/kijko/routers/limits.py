@@ -27,6 +27,8 @@ from kijko.settings import Auth, Settings
 
 Limit = Callable[[Request], Awaitable[None]]
 
+COUNTED: Final[set[Callable[..., object]]] = set()
+"""Every dependency made here: who describes the API asks which operations are counted."""
 METRIC: Final = "auth_attempts"
 _SPAN_S: Final = 60
 
@@ -40,28 +42,44 @@ def auth_limit(name: str, per_minute: Callable[[Auth], int], *fields: str) -> Li
     """
 
     async def limit(request: Request) -> None:
-        try:
-            body = await request.json()
-        except ValueError:  # there is no body; what is wrong with it is said by whoever needs it
-            return
+        body = await _body(request)
         if not _is_attempt(body, fields):
             return
         account = body["email"].strip().lower() if "email" in fields else None
         await _count(request, name, account, per_minute)
 
+    COUNTED.add(limit)
     return limit
 
 
-def person_limit(name: str, per_minute: Callable[[Auth], int]) -> Callable[[Request, Principal], Awaitable[None]]:
-    """A dependency that counts whatever a signed-in person asks of `name`. It raises what `auth_limit`'s does."""
+def person_limit(
+    name: str, per_minute: Callable[[Auth], int], *fields: str, metric: str = METRIC
+) -> Callable[[Request, Principal], Awaitable[None]]:
+    """A dependency that counts what a signed-in person asks of `name`: all of it, or bodies with all of the `fields`.
+
+    It raises what `auth_limit`'s does.
+    """
 
     async def limit(request: Request, principal: CurrentPrincipal) -> None:
-        await _count(request, name, str(principal.user_id), per_minute)
+        if fields and not _is_attempt(await _body(request), fields):
+            return
+        await _count(request, name, str(principal.user_id), per_minute, metric)
 
+    COUNTED.add(limit)
     return limit
 
 
-async def _count(request: Request, name: str, account: str | None, per_minute: Callable[[Auth], int]) -> None:
+async def _body(request: Request) -> Any:  # Any: JSON
+    """None where there is no JSON; what is wrong with it is said by whoever needs it."""
+    try:
+        return await request.json()
+    except ValueError:
+        return None
+
+
+async def _count(
+    request: Request, name: str, account: str | None, per_minute: Callable[[Auth], int], metric: str = METRIC
+) -> None:
     settings: Settings = request.app.state.settings
     address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
     keys = [_key(name, "address", address)]
@@ -70,7 +88,7 @@ async def _count(request: Request, name: str, account: str | None, per_minute: C
     taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
     _tell(request, name, taken)
     if not taken.allowed:
-        raise _refusal(taken)
+        raise _refusal(taken, metric)
 
 
 async def _take(request: Request, keys: list[str], limit: int, timeout_s: float) -> Taken:
@@ -105,13 +123,13 @@ def _tell(request: Request, name: str, taken: Taken) -> None:
         add_header(request.scope, header, value)
 
 
-def _refusal(taken: Taken) -> Limited:
+def _refusal(taken: Taken, metric: str) -> Limited:
     seconds = max(1, math.ceil(taken.wait_s))
     resets_at = datetime.now(UTC) + timedelta(seconds=taken.wait_s)
     return Limited(
         f"Too many attempts: {taken.limit} a minute are allowed. Wait {seconds} s, then try again.",
         details={
-            "metric": METRIC,
+            "metric": metric,
             "limit": taken.limit,
             "used": taken.used,
             "resetsAt": resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -133,3 +151,4 @@ limit_signup: Final = auth_limit("signup", _attempts, "email", "password", "firs
 limit_refresh: Final = auth_limit("refresh", _refreshes, "refresh_token")
 limit_forgot: Final = auth_limit("forgot", _refreshes, "email")
 limit_resend: Final = person_limit("resend", _attempts)
+limit_change: Final = person_limit("password", _attempts, "current_password", "new_password")

@@ -3,6 +3,7 @@
 FastAPI's own way puts down the whole form before a route sees any of it.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
@@ -20,23 +21,25 @@ _NO_FORM: Final = "The body is no multipart/form-data that can be read, or it br
 _Headers = dict[str, str]
 
 
-async def parts(request: Request) -> AsyncIterator[Part]:
+async def parts(request: Request, idle_s: float) -> AsyncIterator[Part]:
     """The parts of a request's form, each to be read before the next.
 
     Raises:
-        UnsupportedMediaType: it is no form with parts. Invalid: what came is damaged or breaks off.
+        UnsupportedMediaType: it is no form with parts. Invalid: what came is damaged or breaks off, or nothing more
+            came for `idle_s` seconds.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
         raise UnsupportedMediaType("Send multipart/form-data, with the fields projectId and files.")
-    form = _Form(request, options.get(b"boundary", b""))
+    form = _Form(request, options.get(b"boundary", b""), idle_s)
     while (headers := await form.next_part()) is not None:
         yield _part(headers, form.content())
 
 
 class _Form:
-    def __init__(self, request: Request, boundary: bytes) -> None:
+    def __init__(self, request: Request, boundary: bytes, idle_s: float) -> None:
         self._stream = request.stream()
+        self._idle_s = idle_s
         self._events: deque[_Headers | bytes | None] = deque()
         """A part's headers, pieces of its content, and None at its end."""
         self._headers: _Headers = {}
@@ -80,7 +83,7 @@ class _Form:
     async def _feed(self) -> bool:
         """Read until something happened; False at the end. Raises Invalid where that comes too early."""
         while not self._events:
-            piece = await anext(self._stream, None)
+            piece = await self._receive()
             if piece is None:
                 if not self._ended:
                     raise Invalid(_NO_FORM)
@@ -90,6 +93,15 @@ class _Form:
             except FormParserError:
                 raise Invalid(_NO_FORM) from None
         return True
+
+    async def _receive(self) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._idle_s):
+                return await anext(self._stream, None)
+        except TimeoutError:
+            raise Invalid(
+                f"Nothing more came for {self._idle_s:g} s, and none of it was kept. Send it again."
+            ) from None
 
     def _begin(self) -> None:
         self._headers = {}

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from kijko.models.problem import Problem
+from kijko.routers import headers
 from kijko.routers.idempotency import APART
 from kijko.routers.problems import Responses, problems
 from kijko.routers.public import PUBLIC
@@ -53,10 +54,17 @@ def openapi_of(app: FastAPI) -> Json:
     schemas["Problem"] = Problem.model_json_schema(by_alias=True, mode="serialization")
     for name in ("HTTPValidationError", "ValidationError"):  # ours are Problems
         schemas.pop(name, None)
+    document["components"]["headers"] = dict(headers.HEADERS)
+    counted = {route.unique_id for route in _routes(app) if headers.is_counted(route.dependant)}
     for path, operations in document["paths"].items():
         for method in _METHODS & operations.keys():
-            _complete(operations[method], method.upper(), path)
+            operation = operations[method]
+            _complete(operation, method.upper(), path, counted=operation["operationId"] in counted)
     return document
+
+
+def _routes(app: FastAPI) -> Iterable[APIRoute]:
+    return (route for route in app.routes if isinstance(route, APIRoute))
 
 
 def unique_id(route: APIRoute) -> str:
@@ -64,14 +72,18 @@ def unique_id(route: APIRoute) -> str:
     return "_".join((*map(str, route.tags[:1]), route.name))
 
 
-def _complete(operation: Json, method: str, path: str) -> None:
+def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None:
     answers: Json = operation["responses"]
     if "HTTPValidationError" in str(answers.get("422")):
         del answers["422"]
     for status, common in _common(method, path).items():
         _merge(answers, str(status), common)
-    if _takes_key(method, path):
-        operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+    parameters: list[Json] = operation.get("parameters", [])
+    parameters += [headers.ORGANIZATION] if operation.get("security") else []
+    parameters += [_KEY_PARAMETER] if _takes_key(method, path) else []
+    if parameters:
+        operation["parameters"] = parameters
+    headers.complete(answers, takes_key=_takes_key(method, path), counted=counted)
 
 
 def _common(method: str, path: str) -> Responses:
@@ -80,7 +92,7 @@ def _common(method: str, path: str) -> Responses:
     if path.startswith("/api"):
         codes += ["VALIDATION_ERROR", "RATE_LIMITED", "UNAVAILABLE"]
     if path.startswith("/api") and (method, path) not in PUBLIC:
-        codes += ["UNAUTHENTICATED", "FORBIDDEN"]
+        codes += ["UNAUTHENTICATED", "FORBIDDEN", "ORGANIZATION_NOT_FOUND"]
     if method != "GET" and path.startswith("/api"):
         codes += ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     if _takes_key(method, path):

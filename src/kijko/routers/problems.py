@@ -19,6 +19,7 @@ from kijko.core.tenancy import translate
 from kijko.middleware.answer import MEDIA_TYPE, rendered
 from kijko.middleware.errors import MalformedJson, MethodNotAllowed, PayloadTooLarge, Refusal, UnsupportedMediaType
 from kijko.models.problem import problem_of, status_of
+from kijko.routers.misspelt import shape_of
 from kijko.routers.strangers import stranger
 from kijko.routers.validation import meaning
 
@@ -76,7 +77,7 @@ def expected(error: Exception) -> AppError | None:
 
 
 async def _on_expected(request: Request, error: Exception) -> Response:
-    said = expected(error)
+    said = meaning(error, shape_of(request)) if isinstance(error, RequestValidationError) else expected(error)
     if said is None:
         raise error
     if isinstance(error, RequestValidationError | UnsupportedMediaType):

@@ -12,6 +12,8 @@ PUBLIC: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/api/auth/oauth/{provider}"): "the beginning of a sign-in",
     ("GET", "/api/auth/oauth/callback"): "state and code are the credential",
     ("POST", "/api/auth/oauth/token"): "the one-time code is the credential",
+    ("GET", "/api/gdpr/account/{deletionId}"): "whoever deleted an account or organization may have none left; the "
+    "status token is the credential",
     ("POST", "/webhooks/repository/{repositoryId}"): "GitHub or GitLab calls; the signature is the credential",
     ("GET", "/health"): "asked by whoever watches over the server; tells nothing about anyone",
     ("GET", "/health/live"): "asked by whoever watches over the server",

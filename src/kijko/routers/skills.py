@@ -11,6 +11,7 @@ from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse
 from kijko.models.skills import CreateSkillRequest, Skill, SkillPage
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside, PageNumber, PageSize
+from kijko.routers.headers import LIMIT, described
 from kijko.routers.idempotency import CurrentClaim
 from kijko.routers.ids import SkillId
 from kijko.routers.principal import CurrentPrincipal
@@ -68,7 +69,14 @@ async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
     response_model=ExecuteSkillResponse,
     summary="Run a skill",
     responses=problems("SKILL_NOT_FOUND", "SKILL_INACTIVE", "INVALID_INPUT", "QUOTA_EXCEEDED")
-    | {200: {"model": ExecuteSkillResponse, "description": "It ended within ?wait= seconds."}},
+    | {
+        200: {
+            "model": ExecuteSkillResponse,
+            "description": "It ended within ?wait= seconds.",
+            "headers": described(*LIMIT),
+        },
+        202: {"headers": described(*LIMIT)},
+    },
 )
 async def execute(
     *,

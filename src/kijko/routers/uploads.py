@@ -59,7 +59,9 @@ async def upload(
     """
     await outside.database.admit(principal)
     settings: Settings = request.app.state.settings
-    return await uploads.receive(reader, outside.storage, settings.storage, parts(request))
+    with outside.uploads.take(principal.user_id):
+        coming = parts(request, settings.storage.idle_s)
+        return await uploads.receive(reader, outside.storage, settings.storage, coming)
 
 
 @router.delete(

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 
 from kijko.core.errors import AppError, Invalid, NotFound
 from kijko.middleware.errors import MalformedJson
+from kijko.routers.misspelt import Shape, misspelt
 
 Error = Mapping[str, Any]  # as pydantic gives it
 
@@ -61,20 +62,24 @@ _COUNTED: Final = {True: ("character", "characters"), False: ("entry", "entries"
 _MEMBER: Final = re.compile(r"<\w+\.\w+: (.+?)>")  # how Python shows a member of an enumeration
 
 
-def meaning(error: RequestValidationError) -> AppError:
-    """The error that FastAPI's validation stands for: malformed JSON, an id of nothing, or what each field lacks."""
+def meaning(error: RequestValidationError, shape: Shape | None = None) -> AppError:
+    """The error that FastAPI's validation stands for: malformed JSON, an id of nothing, or what each field lacks.
+
+    `shape` is the body's: a name that it does not have may be a misspelling of one that it has.
+    """
     errors: Sequence[Error] = error.errors()
     if errors and errors[0]["type"] == "json_invalid":
         return MalformedJson(_where_json_breaks(errors[0]))
     unknown = next((each for each in errors if each["loc"][:1] == ("path",)), None)
     if unknown is not None:
         return _nothing_there(unknown)
-    details = list(_details(errors))
+    details = list(_details(errors, shape))
     first = details[0]
     name = first["field"]
     more = f" ({len(details) - 1} more in details)" if len(details) > 1 else ""
     said = _sentence(first["message"]) if _is_whole(errors[0]) else f"{name or 'The body'} {first['message']}"
-    return Invalid(f"{said}{more}.", field=name or None, details=details)
+    end = "" if said.endswith("?") and not more else "."
+    return Invalid(f"{said}{more}{end}", field=name or None, details=details)
 
 
 def _where_json_breaks(error: Error) -> str:
@@ -88,10 +93,10 @@ def _nothing_there(error: Error) -> NotFound:
     return found
 
 
-def _details(errors: Iterable[Error]) -> list[dict[str, str]]:
+def _details(errors: Iterable[Error], shape: Shape | None) -> list[dict[str, str]]:
     seen: dict[tuple[str, str], dict[str, str]] = {}
     for error in errors:
-        entry = {"field": _path(error["loc"]), "message": _message(error)}
+        entry = {"field": _path(error["loc"]), "message": _message(error) + misspelt(error, shape)}
         seen.setdefault((entry["field"], entry["message"]), entry)
     return list(seen.values())[:_MOST_DETAILS]
 

@@ -11,11 +11,13 @@ from celery.apps import worker as celery_worker
 from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown
 
 from kijko.core.logging import configure
-from kijko.settings import Settings, load, required
+from kijko.setting_errors import explained
+from kijko.settings import Settings, load, require, required
 from kijko.workers.runtime import Runtime
 
 QUEUE = "kijko"
 WAKE = "kijko.wake"
+_NEEDED = ("database.worker_url", "redis.url", "storage.url", "auth.encryption_key")
 
 
 def make_app(settings: Settings) -> Celery:
@@ -85,6 +87,9 @@ def _say(text: str, _: object = None) -> None:
 def __getattr__(name: str) -> Celery:
     # `celery -A kijko.workers.app` asks for `app`; whoever only imports this module reads no settings.
     if name in ("app", "celery"):
-        globals()["app"] = globals()["celery"] = made = worker_app(load())
+        with explained():
+            settings = load()
+            require(settings, *_NEEDED)
+        globals()["app"] = globals()["celery"] = made = worker_app(settings)
         return made
     raise AttributeError(name)

@@ -1,4 +1,5 @@
-"""What a worker process has: one event loop in a thread of its own, one pool, the model clients, the runner.
+"""What a worker process has: one event loop in a thread of its own, one pool, the clients, the runners of skills and of
+ingestions.
 
 Celery's own thread only takes nudges in; it never waits for the work.
 """
@@ -8,22 +9,28 @@ import contextlib
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 
 import structlog
 import uvloop
 from redis.asyncio import Redis
 
-from kijko.clients import llm
+from kijko.clients import forges, llm
+from kijko.clients.embeddings import Embeddings
+from kijko.clients.storage import ObjectStorage
+from kijko.core.crypto import Box
 from kijko.core.db import Database
 from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S
 from kijko.core.notices import Notices
 from kijko.core.redis import RedisFailure, connect
 from kijko.core.tenancy import Tenants
-from kijko.services.executions import Runner
+from kijko.services import executions, ingestion, search
 from kijko.settings import Settings, required
 
 _STOP_S = 12.0
+Runner = executions.Runner | ingestion.Runner | search.Embedder
 _log = structlog.get_logger(__name__)
 
 
@@ -49,7 +56,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._runner: Runner | None = None
+        self._runners: Sequence[Runner] = ()
         self._thread: threading.Thread | None = None
         self._stopping: asyncio.Event | None = None
 
@@ -62,8 +69,9 @@ class Runtime:
 
     def wake(self) -> None:
         """The nudge's task: from Celery's thread, at once."""
-        if self._loop is not None and self._runner is not None:
-            self._loop.call_soon_threadsafe(self._runner.wake)
+        if self._loop is not None:
+            for runner in self._runners:
+                self._loop.call_soon_threadsafe(runner.wake)
 
     def stop(self) -> None:
         """Gives back what does not end in time, closes everything."""
@@ -83,31 +91,51 @@ class Runtime:
                 ready.set_exception(error)
 
     async def _live(self, ready: Future[None]) -> None:
+        async with AsyncExitStack() as stack:
+            redis = connect(self._settings.redis)
+            stack.push_async_callback(redis.aclose)
+            runners = await self._open(stack, redis)
+            worker = str(runners[0].id)
+            self._loop, self._stopping, self._runners = asyncio.get_running_loop(), asyncio.Event(), runners
+            for runner in runners:
+                runner.start()
+            beating = asyncio.create_task(_beat(redis, worker, self._stopping))
+            ready.set_result(None)
+            _log.info("worker.ready", worker=worker, host=socket.gethostname(), pid=os.getpid())
+            await _until(self._stopping, runners)
+            await asyncio.gather(beating, *(runner.stop() for runner in runners))
+        _log.info("worker.stopped", worker=worker)
+
+    async def _open(self, stack: AsyncExitStack, redis: Redis) -> Sequence[Runner]:
+        """The runners, on clients that the stack closes."""
         settings = self._settings
         database = await connect_worker(settings, "kijko-worker")
-        redis = connect(settings.redis)
+        stack.push_async_callback(database.database.close)
         notices, models = Notices(redis), llm.Models(settings.models)
-        runner = Runner(database, models, notices, settings)
-        self._loop, self._stopping, self._runner = asyncio.get_running_loop(), asyncio.Event(), runner
-        runner.start()
-        beating = asyncio.create_task(_beat(redis, str(runner.id), self._stopping))
-        ready.set_result(None)
-        _log.info("worker.ready", worker=str(runner.id), host=socket.gethostname(), pid=os.getpid())
-        await _until(self._stopping, runner)
-        await asyncio.gather(beating, runner.stop())
-        await models.close()
-        await redis.aclose()
-        await database.database.close()
-        _log.info("worker.stopped", worker=str(runner.id))
+        stack.push_async_callback(notices.close)
+        stack.push_async_callback(models.close)
+        hubs = forges.connect(settings)
+        for hub in hubs.values():
+            stack.push_async_callback(hub.close)
+        storage, box = ObjectStorage(settings.storage), Box.of(settings.auth)
+        embeddings = Embeddings(settings.embedding)
+        stack.push_async_callback(embeddings.close)
+        questions = search.Questions(embeddings, timeout_s=settings.embedding.question_timeout_s)
+        return (
+            executions.Runner(database, models, questions, notices, settings),
+            ingestion.Runner(database, notices, storage, hubs, box, settings),
+            search.Embedder(database, embeddings, settings),
+        )
 
 
-async def _until(stopping: asyncio.Event, runner: Runner) -> None:
-    """Returns when the process is to stop; raises what broke a loop of the runner, since half a worker is none."""
+async def _until(stopping: asyncio.Event, runners: Sequence[Runner]) -> None:
+    """Returns when the process is to stop; raises what broke a loop of a runner, since half a worker is none."""
     asked = asyncio.create_task(stopping.wait())
-    done, _ = await asyncio.wait({asked, *runner.loops}, return_when=asyncio.FIRST_COMPLETED)
+    loops = {loop for runner in runners for loop in runner.loops}
+    done, _ = await asyncio.wait({asked, *loops}, return_when=asyncio.FIRST_COMPLETED)
     if asked not in done:
         done.pop().result()
-        raise RuntimeError("a loop of the runner ended")
+        raise RuntimeError("a loop of the worker ended")
 
 
 async def _beat(redis: Redis, worker: str, stopping: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 import structlog
 import uvloop
 
+from kijko.clients import mail
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
 from kijko.core.db.errors import DatabaseError
@@ -18,12 +19,32 @@ from kijko.core.logging import configure
 from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, idempotency, identity, pushes, uploads
-from kijko.settings import Settings, load
+from kijko.services import (
+    events,
+    executions,
+    idempotency,
+    identity,
+    ingestion,
+    invitations,
+    privacy,
+    pushes,
+    search,
+    uploads,
+)
+from kijko.setting_errors import explained
+from kijko.settings import Settings, load, require
 from kijko.workers.app import make_app
 from kijko.workers.nudges import CeleryJobs
 from kijko.workers.runtime import connect_worker
 
+_NEEDED = (
+    "database.worker_url",
+    "redis.url",
+    "keycloak.url",
+    "keycloak.client_secret",
+    "storage.url",
+    "auth.encryption_key",
+)
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _log = structlog.get_logger(__name__)
@@ -67,14 +88,30 @@ async def run(settings: Settings) -> None:
                 "executions",
                 lambda: executions.sweep(database, jobs, notices, max_attempts=most),
             ),
+            _every(
+                settings.worker.sweep_s,
+                "ingestions",
+                lambda: ingestion.sweep(database, jobs, notices, max_attempts=settings.ingestion.max_attempts),
+            ),
+            _every(_MINUTE_S, "events", lambda: events.trim(database, keep_s=settings.events.keep_s)),
             _every(_MINUTE_S, "sign-in", lambda: identity.repair(database, keycloak, settings)),
             _every(
                 settings.worker.sweep_s, "new passwords", lambda: identity.watch_resets(database, keycloak, settings)
             ),
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
             _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
+            _every(settings.worker.sweep_s, "search", lambda: search.sweep(database)),
+            _every(settings.worker.sweep_s, "seats", lambda: invitations.sweep(database)),
+            _every(settings.worker.sweep_s, "deletions", lambda: privacy.sweep(database)),
+            _every(_HOUR_S, "old mails", lambda: invitations.forget(database)),
             _every(_HOUR_S, "deliveries", lambda: pushes.forget(database)),
         ]
+        mailer = mail.connect(settings.mail)
+        if mailer is None:
+            _log.warning("mail.off", hint="KIJKO_MAIL_HOST is not set: invitations wait in the outbox")
+        else:
+            outbox = invitations.Outbox(database, mailer, settings)
+            sweeps.append(_every(settings.worker.sweep_s, "mails", outbox.send_due))
         tasks = [asyncio.create_task(sweep) for sweep in sweeps]
         _log.info("scheduler.ready")
         await stopping.wait()
@@ -86,7 +123,10 @@ async def run(settings: Settings) -> None:
 
 def main() -> None:
     """The process."""
-    settings = load()
+    with explained():
+        settings = load()
+        require(settings, *_NEEDED)
+        mail.connect(settings.mail)  # only to see that its settings fit together
     configure(settings.log)
     uvloop.run(run(settings))
 

@@ -2,7 +2,9 @@
 
 Whoever opens the address of a connection with `&login=ada` added is Ada, and says yes; `&lives=1` makes GitLab's token
 live a second. `{login}/private-…` is shown to that login's tokens alone; every other repository to everybody.
-A login that begins with `slow-` waits half a second for new tokens.
+A login that begins with `slow-` waits half a second for new tokens, and a repository `{login}/slow-…` comes at 30 kB/s;
+`odd-` lists what no forge would, `odd-user-` is nobody a forge would tell of, and the next page of `elsewhere-` is at
+another server.
 """
 
 from pathlib import Path

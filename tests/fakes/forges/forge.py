@@ -56,7 +56,9 @@ class Forge(GitServer):
         self.url = f"http://{self.pair}"
 
     def answer(self, asked: Asked) -> Answer | None:
-        """By the first route that fits; None for what git is to answer."""
+        """By the first route that fits; None for what git is to answer. `/alive/ada` tells tests Ada's good tokens."""
+        if asked.path.startswith("/alive/"):
+            return 200, [each for each, whose in self.tokens.items() if whose == asked.path[7:]], {}
         for route, call in self.routes:
             found = re.fullmatch(route, f"{asked.method} {asked.path}")
             if found is not None:
@@ -123,6 +125,9 @@ def _front(forge: Forge) -> type[BaseHTTPRequestHandler]:
             if ".git/" not in self.path:
                 self.path = self.path.replace(full_name, full_name + ".git", 1)
             self._backend(body)
+
+        def _pace(self) -> int | None:
+            return 30_000 if "/slow-" in self.path else super()._pace()
 
         def _login(self) -> str | None:
             kind, _, said = self.headers.get("Authorization", "").partition(" ")

@@ -26,11 +26,17 @@ class GitHub(Forge):
         return (204, {}, {}) if self.tokens.pop(form["access_token"], None) else NOTHING
 
     def user(self, login: str | None) -> Answer:
+        if (login or "").startswith("odd-user-"):
+            return 200, ["what", "is", "this"], {}
         return (200, {"login": login, "avatar_url": f"{self.url}/a.png"}, {}) if login else NOBODY
 
     def own(self, asked: Asked) -> Answer:
         if not asked.login:
             return NOBODY
+        if asked.login.startswith("odd-"):
+            return 200, [{"id": 7, "name": None}], {}
+        if asked.login.startswith("elsewhere-"):
+            return 200, [], {"Link": '<http://127.0.0.1:9/user/repos?page=2>; rel="next"'}
         # Two a page, so that a third shows whether pages are turned.
         page, names = int(asked.query.get("page", "1")), self.names(asked.login)
         rows = [self.row(f"{asked.login}/{name}") for name in names[2 * page - 2 : 2 * page]]

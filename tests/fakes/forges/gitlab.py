@@ -37,9 +37,15 @@ class GitLab(Forge):
         return 200, {}, {}
 
     def user(self, login: str | None) -> Answer:
+        if (login or "").startswith("odd-user-"):
+            return 200, ["what", "is", "this"], {}
         return (200, {"username": login, "avatar_url": None}, {}) if login else NOBODY
 
     def own(self, login: str | None) -> Answer:
+        if (login or "").startswith("odd-"):
+            return 200, [{"id": 7, "path": {}}], {}
+        if (login or "").startswith("elsewhere-"):
+            return 200, [], {"Link": '<http://127.0.0.1:9/user/repos?page=2>; rel="next"'}
         return (200, [self.row(f"{login}/{name}") for name in self.names(login)], {}) if login else NOBODY
 
     def project(self, asked: Asked, quoted: str, part: str | None) -> Answer:

@@ -12,9 +12,12 @@ from kijko.clients.forges.transport import (
     Transport,
     instant,
     last_page,
-    next_page,
+    optional,
+    text,
     together,
     tokens_of,
+    understood,
+    whole,
 )
 from kijko.clients.git import Credential
 from kijko.settings import OAuth, required
@@ -56,10 +59,12 @@ class GitHub:
         """The token as git shows it."""
         return Credential("x-access-token", token)
 
+    @understood
     async def exchange(self, code: str, verifier: str) -> Tokens:
         """The tokens that a code is worth."""
         return await self._token({"code": code, "redirect_uri": self._return_to, "code_verifier": verifier})
 
+    @understood
     async def refresh(self, token: str) -> Tokens:
         """The next tokens, where the app's tokens expire."""
         return await self._token({"grant_type": "refresh_token", "refresh_token": token})
@@ -74,42 +79,40 @@ class GitHub:
             json={"access_token": token},
         )
 
+    @understood
     async def account(self, token: str) -> Account:
         """Whose token it is."""
         told = await self._get("/user", token)
-        return Account(str(told["login"]), told.get("avatar_url"))
+        return Account(text(told["login"]), optional(told.get("avatar_url")))
 
+    @understood
     async def repositories(self, token: str, limit: int) -> list[Listed]:
         """What the account may read, last pushed first."""
-        found: list[Listed] = []
-        url: str | None = f"{self._settings.github_api_url}/user/repos?per_page=100&sort=pushed"
-        while url is not None and len(found) < limit:
-            page = await self._http.send("GET", url, token=token)
-            found += [_listed(each) for each in self._http.read(page)]
-            url = next_page(page)
-        return found[:limit]
+        url = f"{self._settings.github_api_url}/user/repos?per_page=100&sort=pushed"
+        return [_listed(each) for each in await self._http.rows(url, token, limit)]
 
+    @understood
     async def info(self, full_name: str, token: str | None) -> Info:
         """What GitHub knows of a repository."""
         path = f"/repos/{quote(full_name)}"
         told = await self._get(path, token)
-        branch = str(told["default_branch"])
+        branch = text(told["default_branch"])
         commits, files, languages = await together(
             self._commits(path, token), self._files(path, branch, token), self._get(f"{path}/languages", token)
         )
         return Info(
-            name=told["name"],
-            full_name=told["full_name"],
-            url=told["html_url"],
+            name=text(told["name"]),
+            full_name=text(told["full_name"]),
+            url=text(told["html_url"]),
             default_branch=branch,
             commits_per_month=commits,
             files=files,
             lines=sum(languages.values()) // BYTES_A_LINE,
-            language=told.get("language") or "",
+            language=optional(told.get("language")) or "",
             last_updated=instant(told.get("pushed_at")),
             is_private=bool(told["private"]),
-            stars=told.get("stargazers_count"),
-            description=told.get("description"),
+            stars=whole(told.get("stargazers_count")),
+            description=optional(told.get("description")),
         )
 
     async def close(self) -> None:
@@ -150,9 +153,9 @@ class GitHub:
 def _listed(told: Json) -> Listed:
     return Listed(
         id=str(told["id"]),
-        name=told["name"],
-        full_name=told["full_name"],
-        url=told["html_url"],
+        name=text(told["name"]),
+        full_name=text(told["full_name"]),
+        url=text(told["html_url"]),
         is_private=bool(told["private"]),
         last_updated=instant(told.get("pushed_at") or told.get("updated_at")),
         is_archived=bool(told.get("archived")),

@@ -8,7 +8,17 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from kijko.clients.forges.forge import Account, ForgeRefused, Info, Listed, Tokens
-from kijko.clients.forges.transport import MONTH, Transport, instant, next_page, together, tokens_of
+from kijko.clients.forges.transport import (
+    MONTH,
+    Transport,
+    instant,
+    optional,
+    text,
+    together,
+    tokens_of,
+    understood,
+    whole,
+)
 from kijko.clients.git import Credential
 from kijko.settings import OAuth, required
 
@@ -51,11 +61,13 @@ class GitLab:
         """The token as git shows it."""
         return Credential("oauth2", token)
 
+    @understood
     async def exchange(self, code: str, verifier: str) -> Tokens:
         """The tokens that a code is worth."""
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
         return await self._token(form)
 
+    @understood
     async def refresh(self, token: str) -> Tokens:
         """The next tokens: GitLab's live two hours, and a refresh token works once."""
         return await self._token({"grant_type": "refresh_token", "refresh_token": token})
@@ -65,27 +77,25 @@ class GitLab:
         form = {**self._client(), "token": token}
         await self._http.send("POST", f"{self._settings.gitlab_url}/oauth/revoke", form=form)
 
+    @understood
     async def account(self, token: str) -> Account:
         """Whose token it is."""
         told = await self._json("/user", token)
-        return Account(str(told["username"]), told.get("avatar_url"))
+        return Account(text(told["username"]), optional(told.get("avatar_url")))
 
+    @understood
     async def repositories(self, token: str, limit: int) -> list[Listed]:
         """What the account is a member of, last active first."""
-        found: list[Listed] = []
         query = urlencode({"membership": "true", "order_by": "last_activity_at", "per_page": "100"})
-        url: str | None = f"{self._api}/projects?{query}"
-        while url is not None and len(found) < limit:
-            page = await self._http.send("GET", url, token=token)
-            found += [_listed(each) for each in self._http.read(page)]
-            url = next_page(page)
-        return found[:limit]
+        rows = await self._http.rows(f"{self._api}/projects?{query}", token, limit)
+        return [_listed(each) for each in rows]
 
+    @understood
     async def info(self, full_name: str, token: str | None) -> Info:
         """What GitLab knows of a repository."""
         path = f"/projects/{quote(full_name, safe='')}"
         told = await self._json(path, token)
-        branch = told.get("default_branch") or "main"
+        branch = optional(told.get("default_branch")) or "main"
         since = (datetime.now(UTC) - MONTH).strftime("%Y-%m-%dT%H:%M:%SZ")
         commits, files, shares = await together(
             self._count(f"{path}/repository/commits", token, {"since": since}),
@@ -93,9 +103,9 @@ class GitLab:
             self._json(f"{path}/languages", token),
         )
         return Info(
-            name=told["path"],
-            full_name=told["path_with_namespace"],
-            url=told["web_url"],
+            name=text(told["path"]),
+            full_name=text(told["path_with_namespace"]),
+            url=text(told["web_url"]),
             default_branch=branch,
             commits_per_month=commits,
             files=files,
@@ -103,8 +113,8 @@ class GitLab:
             language=max(shares, key=lambda name: float(shares[name]), default=""),
             last_updated=instant(told.get("last_activity_at")),
             is_private=told.get("visibility", "public") != "public",
-            stars=told.get("star_count"),
-            description=told.get("description") or None,
+            stars=whole(told.get("star_count")),
+            description=optional(told.get("description")),
         )
 
     async def close(self) -> None:
@@ -158,9 +168,9 @@ class GitLab:
 def _listed(told: Json) -> Listed:
     return Listed(
         id=str(told["id"]),
-        name=told["path"],
-        full_name=told["path_with_namespace"],
-        url=told["web_url"],
+        name=text(told["path"]),
+        full_name=text(told["path_with_namespace"]),
+        url=text(told["web_url"]),
         is_private=told.get("visibility", "public") != "public",
         last_updated=instant(told.get("last_activity_at")),
         is_archived=bool(told.get("archived")),

@@ -1,15 +1,16 @@
 """HTTP to a forge whose address the settings give: a deadline on each call, errors of two kinds, no redirects."""
 
 import asyncio
+import functools
 import logging
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import httpx
 
-from kijko.clients.forges.forge import ForgeRefused, ForgeUnavailable, Tokens
+from kijko.clients.forges.forge import Forge, ForgeRefused, ForgeUnavailable, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,11 @@ BYTES_A_LINE: Final = 35
 MONTH: Final = timedelta(days=30)
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="next"')
 _LAST: Final = re.compile(r'[?&]page=(\d+)[^>]*>;\s*rel="last"')
+_MOST_PAGES: Final = 50
 _LIMITED: Final = frozenset({403, 429})
+_Forge = TypeVar("_Forge", bound=Forge)
+_Asked = ParamSpec("_Asked")
+_Told = TypeVar("_Told")
 
 
 class Transport:
@@ -78,12 +83,68 @@ class Transport:
             log.warning("%s answered what is no JSON", self._title)
             raise self._unavailable() from None
 
+    async def rows(self, url: str, token: str, limit: int) -> list[Any]:  # Any: the forge's own JSON
+        """A list's first rows, page by page, as long as the next one is at the same server.
+
+        Raises:
+            ForgeUnavailable, ForgeRefused: see send.
+        """
+        found: list[Any] = []
+        here, following = httpx.URL(url), httpx.URL(url)
+        for _ in range(_MOST_PAGES):
+            page = await self.send("GET", str(following), token=token)
+            found += self.read(page)
+            told = next_page(page)
+            if told is None or len(found) >= limit:
+                break
+            following = here.join(told)
+            if (following.scheme, following.netloc) != (here.scheme, here.netloc):
+                break  # the token is for this server alone
+        return found[:limit]
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
     def _unavailable(self) -> ForgeUnavailable:
         return ForgeUnavailable(f"{self._title} does not answer at the moment. Please try again in a little while.")
+
+
+def understood(
+    call: Callable[Concatenate[_Forge, _Asked], Awaitable[_Told]],
+) -> Callable[Concatenate[_Forge, _Asked], Coroutine[Any, Any, _Told]]:  # Any: what coroutines never yield
+    """A call whose answer may have any shape: one that is not the forge's own is a ForgeUnavailable."""
+
+    @functools.wraps(call)
+    async def asked(forge: _Forge, /, *args: _Asked.args, **options: _Asked.kwargs) -> _Told:
+        try:
+            return await call(forge, *args, **options)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            log.warning("%s's answer is not understood", forge.title, exc_info=True)
+            raise ForgeUnavailable(
+                f"{forge.title} answered what is not understood here. Please try again in a little while."
+            ) from None
+
+    return asked
+
+
+def text(told: Any) -> str:  # Any: the forge's own JSON
+    """A value that has to be text. Raises TypeError."""
+    if not isinstance(told, str) or not told:
+        raise TypeError(f"no text: {type(told).__name__}")
+    return told
+
+
+def whole(told: Any) -> int | None:  # Any: the forge's own JSON
+    """A number that may be missing. Raises TypeError where it is there and no whole number."""
+    if told is not None and type(told) is not int:
+        raise TypeError(f"no number: {type(told).__name__}")
+    return told
+
+
+def optional(told: Any) -> str | None:  # Any: the forge's own JSON
+    """A value that may be missing. Raises TypeError where it is there and no text."""
+    return text(told) if told else None
 
 
 def tokens_of(told: Any) -> Tokens:  # Any: the forge's own JSON
@@ -97,7 +158,7 @@ def tokens_of(told: Any) -> Tokens:  # Any: the forge's own JSON
     lives = told.get("expires_in")
     return Tokens(
         access=told["access_token"],
-        refresh=told.get("refresh_token"),
+        refresh=optional(told.get("refresh_token")),
         expires_at=datetime.now(UTC) + timedelta(seconds=float(lives)) if lives else None,
         scope=tuple(str(told.get("scope") or "").replace(",", " ").split()),
     )

@@ -105,6 +105,13 @@ class Git:
         found = await self._local(folder, ["rev-parse", "--verify", "--quiet", REF + "^{commit}"], folder=folder)
         return found.decode().strip()
 
+    async def has(self, folder: Path, commit: str) -> bool:
+        """Whether a fetch into that folder has brought the commit."""
+        if not _COMMIT.fullmatch(commit) or not (folder / "HEAD").is_file():
+            return False
+        asked = command(self._settings, ["cat-file", "-e", commit + "^{tree}"], folder=folder)
+        return (await run(asked, environment(), seconds=30)).status == 0
+
     async def _newest(self, at: Place, branch: str) -> str:
         listed = await self._ask(at, ["ls-remote", at.at.url, f"refs/heads/{branch}"])
         found = _refs(listed).branches.get(branch)

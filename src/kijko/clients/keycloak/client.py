@@ -94,15 +94,26 @@ class Keycloak:
     # ---- accounts ------------------------------------------------------------------------------------------------
 
     async def create_user(
-        self, *, email: str, password: str, first_name: str, last_name: str, organization_id: UUID
+        self,
+        *,
+        email: str,
+        password: str,
+        first_name: str,
+        last_name: str,
+        organization_id: UUID,
+        email_verified: bool = False,
     ) -> UUID:
-        """A new account, its address unproven. Refused 409: the address has one; 400: the password or address."""
+        """A new account, its address unproven unless told so.
+
+        Refused 409: the address has one; 400: the password or address.
+        """
         answer = await self._ask(
             "POST",
             "/users",
             json={
                 "username": email,
                 "email": email,
+                "emailVerified": email_verified,
                 "firstName": first_name,
                 "lastName": last_name,
                 "enabled": True,

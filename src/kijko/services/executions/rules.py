@@ -26,6 +26,7 @@ _MOST_DETAILS = 100
 _MOST_SAID = 5
 # Four million characters are about a million tokens: no model takes more.
 _LONGEST_PROMPT = 4_000_000
+_LONGEST_QUERY = 20_000
 
 
 class PromptTooLong(ValueError):
@@ -94,6 +95,21 @@ def render(template: str, values: Mapping[str, Any], *, context: str = "") -> st
     texts = _texts(template, values, context)
     _measured(template, texts)
     return _PLACEHOLDER.sub(lambda match: texts[match[1]], template)
+
+
+def context_query(template: str | None, prompt: str, values: Mapping[str, Any]) -> str:
+    """What the project is asked: the context's own query, rendered; else the input's texts; else the prompt's words.
+
+    Cut at 20,000 characters before anything is made of them.
+    """
+    if template is not None:
+        return _cut(render(template, values))
+    given = "\n".join(_cut(_text(value)) for value in values.values())
+    return _cut(given if given.strip() else _PLACEHOLDER.sub(" ", prompt))
+
+
+def _cut(text: str) -> str:
+    return text[:_LONGEST_QUERY]
 
 
 def _texts(template: str, values: Mapping[str, Any], context: str) -> dict[str, str]:

@@ -15,7 +15,10 @@ class Claimed:
     """A run that this worker holds, with the version it froze."""
 
     id: UUID
+    organization_id: UUID
+    user_id: UUID
     input: dict[str, Any]  # the input as JSON, checked when it was accepted
+    context: dict[str, Any] | None  # SkillContext as JSON: the request's, else the skill's
     model: str
     prompt_template: str
     parameters: dict[str, Any]  # SkillParameters as JSON
@@ -91,7 +94,8 @@ _CLAIM = Query(
       and v.organization_id = e.organization_id
       and v.skill_id = e.skill_id
       and v.version = e.skill_version
-    returning e.id, e.input, e.model, v.prompt_template, v.parameters, e.attempts, e.request_id,
+    returning e.id, e.organization_id, e.user_id, e.input, coalesce(e.context, v.context) as context, e.model,
+      v.prompt_template, v.parameters, e.attempts, e.request_id,
       e.model_ran
     """,
 )
@@ -112,6 +116,9 @@ class Ending:
     status: str
     output: str | None
     rendered_prompt: str | None
+    cited_project_id: UUID | None
+    citations: str | None
+    """As JSON, where the prompt holds a project's code."""
     model: str | None
     provider: str | None
     prompt_tokens: int | None
@@ -133,10 +140,12 @@ _FINISH = Scalar(
       select *
       from unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-        $10::bigint[], $11::bigint[], $12::bigint[], $13::numeric[], $14::bigint[], $15::text[], $16::text[]
+        $10::bigint[], $11::bigint[], $12::bigint[], $13::numeric[], $14::bigint[], $15::text[], $16::text[],
+        $17::uuid[], $18::text[]
       ) as g (
         id, attempts, status, output, rendered_prompt, model, provider, prompt_tokens, completion_tokens,
-        cache_read_tokens, cache_write_tokens, cost_cents, duration_ms, error_code, error_message
+        cache_read_tokens, cache_write_tokens, cost_cents, duration_ms, error_code, error_message,
+        cited_project_id, citations
       )
     ),
     ended as (
@@ -145,6 +154,8 @@ _FINISH = Scalar(
         status = g.status,
         output = g.output,
         rendered_prompt = g.rendered_prompt,
+        cited_project_id = g.cited_project_id,
+        citations = g.citations::jsonb,
         model = coalesce(g.model, e.model),
         prompt_tokens = g.prompt_tokens,
         completion_tokens = g.completion_tokens,
@@ -208,6 +219,8 @@ async def finish(tx: SystemReader | SystemTx, worker: UUID, endings: Sequence[En
         [e.duration_ms for e in endings],
         [e.error_code for e in endings],
         [e.error_message for e in endings],
+        [e.cited_project_id for e in endings],
+        [e.citations for e in endings],
     )
 
 

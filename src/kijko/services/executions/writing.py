@@ -137,7 +137,9 @@ class Writer:
 def _size(outcome: Outcome) -> int:
     if isinstance(outcome, Again):
         return 0
-    return len(outcome.ending.output or "") + len(outcome.ending.rendered_prompt or "")
+    return sum(
+        len(text or "") for text in (outcome.ending.output, outcome.ending.rendered_prompt, outcome.ending.citations)
+    )
 
 
 def _without_texts(ending: queries.Ending) -> queries.Ending:
@@ -146,6 +148,7 @@ def _without_texts(ending: queries.Ending) -> queries.Ending:
         status=ExecutionStatus.FAILED,
         output=None,
         rendered_prompt=None,
+        citations=None,
         error_code=ExecutionErrorCode.INTERNAL,
         error_message="The result could not be kept. It was logged; please ask for a shorter one.",
     )

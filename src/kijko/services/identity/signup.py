@@ -15,6 +15,7 @@ from kijko.clients.keycloak import Grant, Refused, SignInUnavailable
 from kijko.core.db.errors import CommitUnknown, DatabaseError
 from kijko.core.errors import Invalid
 from kijko.models.auth import SignupRequest
+from kijko.services import invitations
 from kijko.services.identity import mails, queries, refusals, rules, sweep
 from kijko.services.identity.desk import Desk, spawn
 from kijko.services.identity.errors import EmailExists, InvalidCredentials, WeakPassword
@@ -29,7 +30,7 @@ _LEASE_S: Final = 45
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One sign-up: its row, and the id that the organization will have."""
+    """One sign-up: its row, and the id of the organization: a new one, or the one that an invitation leads to."""
 
     id: UUID
     organization_id: UUID
@@ -42,11 +43,14 @@ async def signup(desk: Desk, asked: SignupRequest, device: Device) -> Grant:
 
     Raises:
         EmailExists, WeakPassword, Invalid: what is wrong with the request.
+        InvitationNotFound, InvitationExpired, WrongRecipient: its invitation does not lead anywhere for this address.
+        Raised: KJ429 where the inviting organization's plan has become too small.
         SignInUnavailable, DatabaseError: a part does not answer; nothing was made.
     """
     new = _checked(asked)
-    attempt = _Attempt(uuid4(), uuid4(), new, device)
     async with desk.database.gate() as tx:
+        joins = await invitations.check(tx, new.invitation_token, new.email) if new.invitation_token else None
+        attempt = _Attempt(uuid4(), joins or uuid4(), new, device)
         await queries.begin_signup(tx, attempt.id, new.email, _LEASE_S)
     try:
         user_id = await _create(desk, attempt)
@@ -59,7 +63,8 @@ async def signup(desk: Desk, asked: SignupRequest, device: Device) -> Grant:
     except BaseException as error:
         await asyncio.shield(_undo(desk, attempt.id, user_id, error))
         raise
-    spawn(mails.send(desk.database.gate, desk.keycloak, desk.settings, mail))
+    if mail is not None:
+        spawn(mails.send(desk.database.gate, desk.keycloak, desk.settings, mail))
     return grant
 
 
@@ -71,6 +76,7 @@ def _checked(asked: SignupRequest) -> SignupRequest:
         password=asked.password,
         first_name=rules.name(asked.first_name, "first_name"),
         last_name=rules.name(asked.last_name, "last_name"),
+        invitation_token=asked.invitation_token,
     )
 
 
@@ -93,29 +99,41 @@ async def _create_once(desk: Desk, attempt: _Attempt) -> UUID:
             first_name=new.first_name,
             last_name=new.last_name,
             organization_id=attempt.organization_id,
+            email_verified=new.invitation_token is not None,
         )
     except Refused as refused:
         raise refusals.of_account(refused) or refused from None
 
 
-async def _complete(desk: Desk, attempt: _Attempt, user_id: UUID) -> tuple[Grant, queries.Mail]:
+async def _complete(desk: Desk, attempt: _Attempt, user_id: UUID) -> tuple[Grant, queries.Mail | None]:
     new, device = attempt.new, attempt.device
     grant = await _first_session(desk, new)
     claims = await desk.claims(grant)
     async with desk.database.gate() as tx:
+        if new.invitation_token is not None:
+            # First, so that they are in that organization already, and get none of their own.
+            await invitations.join(
+                tx,
+                new.invitation_token,
+                user_id=user_id,
+                email=new.email,
+                first_name=new.first_name,
+                last_name=new.last_name,
+            )
         await queries.register(
             tx,
             user_id=user_id,
             email=new.email,
             first_name=new.first_name,
             last_name=new.last_name,
-            email_verified=False,
+            email_verified=new.invitation_token is not None,
             organization_name=rules.organization_name(new.first_name, new.email),
             organization_id=attempt.organization_id,
         )
         await queries.note_session(tx, claims["sid"], user_id, device.ip_address, device.user_agent)
         await queries.finish_signup(tx, attempt.id)
-        mail = await mails.queue(tx, "verify", new.email)
+        # The mail with the invitation has proven the address.
+        mail = await mails.queue(tx, "verify", new.email) if new.invitation_token is None else None
     return grant, mail
 
 

@@ -1,9 +1,12 @@
 """Who may what in a project, asked before it is done. The matrix is SQL's: `kijko.project_actions`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 from uuid import UUID
 
 from kijko.core.db import Query
+from kijko.core.db.errors import Raised
 from kijko.core.errors import Forbidden
 from kijko.core.tenancy import OrgReader, OrgTx
 from kijko.services.projects.errors import ProjectNotFound
@@ -13,6 +16,7 @@ Action = Literal["read", "audit", "source", "edit", "invite", "name_admin", "del
 ACTIONS: Final = Query(str, "select unnest(kijko.my_actions($1::uuid))")
 """What the caller may in a project, to be gathered with the statement that it is asked for."""
 
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
 _SAID: Final[dict[Action, str]] = {
     "read": "read it",
     "audit": "read its audit log",
@@ -38,4 +42,19 @@ def check(actions: list[str], action: Action) -> None:
     if "read" not in actions:
         raise ProjectNotFound
     if action not in actions:
-        raise Forbidden(f"Your role in this project does not let you {_SAID[action]}. Ask one of its admins.")
+        raise _refusal(action)
+
+
+@contextmanager
+def told(action: Action) -> Iterator[None]:
+    """Turns the database's own refusal inside into the sentence that says what the role does not allow."""
+    try:
+        yield
+    except Raised as error:
+        if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
+            raise _refusal(action) from None
+        raise
+
+
+def _refusal(action: Action) -> Forbidden:
+    return Forbidden(f"Your role in this project does not let you {_SAID[action]}. Ask one of its admins.")

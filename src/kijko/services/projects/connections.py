@@ -72,6 +72,7 @@ async def finish(desk: Desk, principal: Principal, provider: GitProvider, code: 
             f"{forge.title} did not accept this. Begin the connection again.", field="code"
         ) from None
     async with desk.database.org(principal) as tx:
+        earlier = await queries.drop(tx, principal.user_id, provider)
         kept = await queries.keep(
             tx,
             provider,
@@ -81,6 +82,7 @@ async def finish(desk: Desk, principal: Principal, provider: GitProvider, code: 
             tokens=credentials.seal(desk.box, tokens),
             expires_at=tokens.expires_at,
         )
+    await _end(desk, provider, earlier, but=tokens.access)
     return _wire(kept)
 
 
@@ -88,9 +90,14 @@ async def disconnect(desk: Desk, principal: Principal, provider: GitProvider) ->
     """Forgets the caller's account at a provider, and asks the provider to end its token."""
     async with desk.database.org(principal) as tx:
         kept = await queries.drop(tx, principal.user_id, provider)
+    await _end(desk, provider, kept)
+
+
+async def _end(desk: Desk, provider: GitProvider, kept: bytes | None, *, but: str = "") -> None:
+    """Asks the provider to end tokens that we have forgotten, unless they are `but`, which is kept."""
     forge = desk.forges.get(provider)
     tokens = credentials.unseal(desk.box, kept) if kept is not None else None
-    if tokens is None or forge is None or not forge.is_set_up:
+    if tokens is None or tokens.access == but or forge is None or not forge.is_set_up:
         return
     try:
         await forge.revoke(tokens.access)

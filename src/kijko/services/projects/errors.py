@@ -61,3 +61,27 @@ class UserNotFound(NotFound):
     """There is nobody with this id whose repositories you may see."""
 
     code = "USER_NOT_FOUND"
+
+
+class MemberNotFound(NotFound):
+    """The project has no member and no invitation with this id."""
+
+    code = "MEMBER_NOT_FOUND"
+
+
+class MemberExists(Conflict):
+    """This address is in the project already, or has an open invitation to it, which you can send again."""
+
+    code = "MEMBER_EXISTS"
+
+
+class LastAdmin(Conflict):
+    """This is the project's only admin. Make somebody else an admin first."""
+
+    code = "LAST_ADMIN"
+
+
+class AlreadyAccepted(Conflict):
+    """This invitation was accepted: they are a member of the project now."""
+
+    code = "ALREADY_ACCEPTED"

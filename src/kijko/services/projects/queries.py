@@ -7,6 +7,7 @@ from uuid import UUID
 from kijko.core.db import Json, Jsonb, Query, Scalar, Statement
 from kijko.core.db.query import Call
 from kijko.core.tenancy import OrgReader, OrgTx
+from kijko.services.projects.member_queries import WIRE as MEMBER
 from kijko.services.projects.repository_queries import WIRE as REPOSITORY
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
@@ -46,20 +47,9 @@ _FULL = Json(
       coalesce((
         select json_agg(row_to_json(f))
         from (
-          select
-            m.id, m.project_id as "projectId", m.user_id as "userId", m.email,
-            nullif(btrim(u.first_name || ' ' || u.last_name), '') as name, null as "avatarUrl", m.role,
-            m.notify_on_ingestion as "notifyOnIngestion", m.notify_on_error as "notifyOnError",
-            m.notify_on_team_changes as "notifyOnTeamChanges", m.notification_level as "notificationLevel",
-            to_char(m.invited_at at time zone 'UTC', """
-    + _UTC
-    + """) as "invitedAt",
-            to_char(m.accepted_at at time zone 'UTC', """
-    + _UTC
-    + """) as "acceptedAt",
-            to_char(m.last_active_at at time zone 'UTC', """
-    + _UTC
-    + """) as "lastActiveAt"
+          select """
+    + MEMBER
+    + """
           from project_members m
           left join users u on u.id = m.user_id
           where m.project_id = p.id and m.organization_id = p.organization_id

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from kijko.core.db import Query, Scalar, Statement
+from kijko.core.db import Query, Scalar
 from kijko.core.tenancy import OrgReader, OrgTx, SystemTx
 
 
@@ -26,14 +26,6 @@ _CURRENT = Query(Current, "select metric, used, allowed, resets_at from kijko.cu
 async def current(reader: OrgReader | OrgTx) -> list[Current]:
     """The five metrics of the active organization."""
     return await reader.all(_CURRENT)
-
-
-_RESERVE = Statement("select from kijko.reserve($1::text, $2::numeric, $3::uuid)")
-
-
-async def reserve(tx: OrgTx, metric: str, quantity: int, subject: UUID) -> None:
-    """Takes a quantity for a subject, or raises KJ429."""
-    await tx.run(_RESERVE, metric, quantity, subject)
 
 
 _RELEASE = Scalar(UUID, "select kijko.release_all($1::text, $2::uuid[])", writes=True)

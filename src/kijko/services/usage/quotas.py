@@ -23,16 +23,6 @@ class Usage:
     """The window's end, UTC; None for what is held (storage, seats)."""
 
 
-async def reserve(tx: OrgTx, metric: UsageMetricType, quantity: int, subject: UUID) -> None:
-    """Takes a quantity of the active organization's plan for a subject; it is kept if the transaction is.
-
-    Raises:
-        Raised: KJ429, which becomes QuotaExceeded, or SeatLimit for seats; KJ422 for a quantity below 1.
-        ConstraintViolation: usage_ledger_subject_key, when the subject was reserved before.
-    """
-    await queries.reserve(tx, metric, quantity, subject)
-
-
 async def release(tx: SystemTx, metric: UsageMetricType, subjects: Sequence[UUID]) -> list[UUID]:
     """Gives back what these subjects stand for; answers those that stood for something until now.
 

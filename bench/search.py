@@ -1,0 +1,265 @@
+"""GET /projects/{id}/search among 1,000,000 chunks of 50 organizations: what it takes in Postgres as the API's role.
+
+The code is made of the words of real code with their real frequencies: pieces of the installed packages, their
+identifiers changed by organization, so that each has a vocabulary of its own beside the common one.
+"""
+
+import asyncio
+import json
+import random
+import re
+import statistics
+import sysconfig
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from bench.scene import Scene
+from kijko.core.db import Database
+from kijko.core.tenancy import Tenants
+from kijko.services import search
+from kijko.services.search.asking import asked
+from kijko.services.search.queries import SEARCH
+
+ORGANIZATIONS, CHUNKS, PER_FILE, LINES = 50, 20_000, 12, 20
+QUESTIONS = 400
+BAR_MS = 50.0
+_STAGED = 4000
+_NAME = re.compile(r"[A-Za-z_]{4,}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some lines of code."""
+
+    text: str
+    symbol: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the searches took in ms, sorted; the plan of one; how the index was filled."""
+
+    times: list[float]
+    by_kind: dict[str, list[float]]
+    plan: list[str]
+    chunks: int
+    filled_s: float
+    size_mb: float
+
+
+def measure(scene: Scene) -> Found:
+    """Fills the index and searches it, one organization after the other."""
+    began = time.perf_counter()
+    with psycopg.connect(scene.environ["KIJKO_DATABASE_URL"], autocommit=True) as owner:
+        projects = [_project(owner) for _ in range(ORGANIZATIONS)]
+        asyncio.run(_index(scene.environ["KIJKO_DATABASE_WORKER_URL"], owner, projects))
+        for table in ("chunks", "source_files", "search_postings", "search_segments", "search_indexes"):
+            owner.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier(table)))
+        chunks = _value(owner, "select count(*) from chunks")
+        size = _value(owner, "select pg_total_relation_size('search_postings') / 1e6")
+    filled = time.perf_counter() - began
+    asked_by = list(_questions(random.Random(2)))
+    by_kind: dict[str, list[float]] = {}
+    with psycopg.connect(scene.environ["KIJKO_DATABASE_API_URL"], autocommit=True) as api:
+        api.execute("set plan_cache_mode = force_generic_plan")
+        api.execute(b"prepare found as " + SEARCH.encoded)
+        chance = random.Random(3)
+        for kind, question in asked_by[:30] + asked_by:
+            took = _search(api, chance.choice(projects), question)
+            by_kind.setdefault(kind, []).append(took)
+    times = sorted(each for kind in by_kind.values() for each in kind)
+    return Found(times, by_kind, _plan(scene, projects[7], asked_by[1][1]), chunks, filled, float(size))
+
+
+Project = tuple[uuid.UUID, uuid.UUID, uuid.UUID]
+"""Organization, person, project."""
+
+
+def _project(owner: psycopg.Connection[Any]) -> Project:
+    user, project = uuid.uuid4(), uuid.uuid4()
+    register = "select kijko.register(%s, %s, 'Bench', 'Person', true, 'Bench')"
+    row = owner.execute(register, (user, f"{user}@bench.test")).fetchone()
+    assert row is not None
+    owner.execute(
+        "insert into projects (id, organization_id, user_id, name, type) values (%s, %s, %s, 'Bench', 'files')",
+        (project, row[0], user),
+    )
+    return row[0], user, project
+
+
+def _pieces() -> list[Piece]:
+    """Pieces of the installed packages."""
+    found: list[Piece] = []
+    for path in sorted(Path(sysconfig.get_path("purelib")).rglob("*.py")):
+        lines = path.read_text(errors="ignore").split("\n")
+        found += [Piece("\n".join(lines[at : at + LINES])) for at in range(0, len(lines) - LINES, LINES)]
+    random.Random(1).shuffle(found)
+    return found
+
+
+async def _index(url: str, owner: psycopg.Connection[Any], projects: Sequence[Project]) -> None:
+    pool = await Database.connect(
+        url,
+        pool_size=2,
+        statement_timeout_ms=120_000,
+        connect_timeout_s=5,
+        acquire_timeout_s=60,
+        prepared=True,
+        application_name="bench",
+    )
+    tenants, pieces = Tenants(pool), _pieces()
+    for at, (organization, _, project) in enumerate(projects):
+        chance = random.Random(at)
+        mine = [pieces[chance.randrange(len(pieces))] for _ in range(CHUNKS)]
+        _rows(owner, organization, project, mine)
+        ingestion = uuid.uuid4()
+        packed = [
+            each
+            for first in range(0, CHUNKS, PER_FILE)
+            for each in search.analyse(f"src/module_{first}.py", "python", mine[first : first + PER_FILE])
+        ]
+        for first in range(0, CHUNKS, _STAGED):
+            entries = list(enumerate(packed[first : first + _STAGED], first + 1))
+            await search.stage(tenants, organization, project, ingestion, entries)
+        async with tenants.system("bench") as tx:
+            await search.publish(tx, organization, project, ingestion, [])
+    await pool.close()
+
+
+def _rows(owner: psycopg.Connection[Any], organization: uuid.UUID, project: uuid.UUID, mine: Sequence[Piece]) -> None:
+    upload = uuid.uuid4()
+    owner.execute(
+        "insert into uploads (id, organization_id, project_id, user_id, name, size_bytes, content_type, sha256, "
+        "storage_key) values (%s, %s, %s, %s, 'all', 1, 'text/plain', repeat('a', 64), %s)",
+        (upload, organization, project, upload, str(upload)),
+    )
+    files = [uuid.uuid4() for _ in range(0, CHUNKS, PER_FILE)]
+    with owner.cursor() as cursor:
+        columns = (
+            "id, organization_id, project_id, upload_id, live, path, content_key, options_key, size_bytes, lines, "
+            "original_tokens, tokens, chunks"
+        )
+        with cursor.copy(f"copy source_files ({columns}) from stdin") as rows:
+            for at, file in enumerate(files):
+                rows.write_row(
+                    (
+                        file,
+                        organization,
+                        project,
+                        upload,
+                        True,
+                        f"src/module_{at * PER_FILE}.py",
+                        "k",
+                        "o",
+                        1,
+                        1,
+                        1,
+                        1,
+                        12,
+                    )
+                )
+        columns = (
+            "file_id, ordinal, id, organization_id, project_id, number, start_byte, end_byte, start_line, end_line, "
+            "tokens, kind, content"
+        )
+        with cursor.copy(f"copy chunks ({columns}) from stdin") as rows:
+            for at, piece in enumerate(mine):
+                ordinal = at % PER_FILE
+                rows.write_row(
+                    (
+                        *(files[at // PER_FILE], ordinal, uuid.uuid4(), organization, project, at + 1, 0, 0),
+                        *(ordinal * LINES + 1, ordinal * LINES + LINES, 200, "text", piece.text.replace("\x00", "")),
+                    )
+                )
+
+
+def _questions(chance: random.Random) -> Iterator[tuple[str, str]]:
+    """Names, a few words, and sentences, out of code itself; and the commonest words there are."""
+    pieces = _pieces()[:2000]
+    for _ in range(QUESTIONS // 4):
+        words = [word for word in _NAME.findall(chance.choice(pieces).text) if len(word) > 3] or ["index"]
+        yield "a name", chance.choice(words)
+        yield "three words", " ".join(chance.choices(words, k=3))
+        yield "a sentence", "return the " + " ".join(chance.choices(words, k=10)) + " of a given value"
+        yield (
+            "the commonest",
+            chance.choice(["self return def", "import from", "if none return", "name type value str"]),
+        )
+
+
+def _search(api: psycopg.Connection[Any], project: Project, question: str) -> float:
+    found = asked(question)
+    ask = sql.SQL("execute found ({}, {}, {}, 20, null, null)").format(str(project[2]), found.terms, found.weights)
+    with api.transaction():
+        _become(api, project)
+        began = time.perf_counter()
+        api.execute(ask).fetchone()
+        return (time.perf_counter() - began) * 1000
+
+
+def _become(connection: psycopg.Connection[Any], project: Project) -> None:
+    claims = json.dumps({"sub": str(project[1]), "role": "authenticated"})
+    connection.execute(
+        "select set_config('request.jwt.claims', %s, true), set_config('app.current_org_id', %s, true)",
+        (claims, str(project[0])),
+    )
+    connection.execute("set local role authenticated")
+
+
+def _plan(scene: Scene, project: Project, question: str) -> list[str]:
+    """What ran inside the function, as Postgres planned it for the role of the API."""
+    told: list[str] = []
+    found = asked(question)
+    with psycopg.connect(scene.admin_url, autocommit=True) as admin:
+        admin.execute("load 'auto_explain'")
+        admin.execute("set auto_explain.log_nested_statements = on")
+        admin.execute("set auto_explain.log_analyze = on")
+        admin.execute("set auto_explain.log_timing = off")
+        admin.execute("set auto_explain.log_min_duration = 0")
+        admin.execute("set plan_cache_mode = force_generic_plan")
+        admin.execute(b"prepare found as " + SEARCH.encoded)
+        ask = sql.SQL("execute found ({}, {}, {}, 20, null, null)").format(str(project[2]), found.terms, found.weights)
+        with admin.transaction():
+            _become(admin, project)
+            admin.execute(ask).fetchone()
+            admin.execute("set local client_min_messages = log")
+            admin.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+            admin.execute(ask).fetchone()
+    return [line for plan in told for line in _shown(plan)]
+
+
+def _shown(plan: str) -> list[str]:
+    """A plan's lines without the statement, of statements that read the index or the chunks."""
+    kept = [line for line in plan.split("\n") if re.search(r"->|\(actual|^duration|Cond", line)]
+    return kept if any("search_postings" in line or " chunks " in line for line in kept) else []
+
+
+def _value(owner: psycopg.Connection[Any], query: str) -> Any:  # Any: what the statement selects
+    row = owner.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def lines(found: Found) -> list[str]:
+    """The table and the plan."""
+    p95 = found.times[int(len(found.times) * 0.95)]
+    out = [
+        "",
+        f"search among {found.chunks:,} chunks of {ORGANIZATIONS} organizations "
+        f"(postings {found.size_mb:,.0f} MB, filled in {found.filled_s:,.0f} s)",
+        f"all {len(found.times)}: p50 {statistics.median(found.times):.1f} ms, p95 {p95:.1f} ms (bar {BAR_MS:.0f}), "
+        f"slowest {found.times[-1]:.1f} ms",
+    ]
+    for kind, times in found.by_kind.items():
+        ordered = sorted(times)
+        out.append(
+            f"  {kind:<14} p50 {statistics.median(ordered):6.1f} ms   p95 {ordered[int(len(ordered) * 0.95)]:6.1f} ms"
+        )
+    return [*out, "as kijko_api, in the role authenticated:", *(f"  {line}" for line in found.plan)]

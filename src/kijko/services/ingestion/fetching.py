@@ -1,0 +1,121 @@
+"""The first phase: each repository's newest commit, into the workspace."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from kijko.clients.git import GitFailure
+from kijko.core.db import Jsonb
+from kijko.models.enums import IngestionPhase
+from kijko.services.ingestion import work_queries as queries
+from kijko.services.ingestion.job import Job
+from kijko.services.ingestion.parts import Source
+from kijko.services.ingestion.workspace import touch
+from kijko.services.projects import credentials
+from kijko.services.projects.credentials import Keyring
+from kijko.services.projects.locations import Known
+
+
+class SourceFailure(Exception):
+    """A repository cannot be read; which, and why."""
+
+    def __init__(self, repository: queries.Repository, failure: GitFailure) -> None:
+        super().__init__(failure.sentence)
+        self.repository = repository
+        self.failure = failure
+
+
+async def fetch(job: Job, repositories: list[queries.Repository], holding: AsyncExitStack) -> None:
+    """Brings every repository; the job then knows its commits. Folders are held until `holding` is closed.
+
+    Raises:
+        SourceFailure: one cannot be read. ForgeUnavailable: its account's token cannot be renewed now. LeaseLost.
+    """
+    many = len(repositories)
+    await job.enter(IngestionPhase.REPOSITORY_FETCH, _words(many))
+    await queries.syncing(job.reader, job.claimed.project_id)
+    job.commits = []
+    for at, one in enumerate(repositories):
+        job.progress.reach(at / many, f"Fetching {one.name}")
+        await holding.enter_async_context(job.desk.workspace.hold(one.id))
+        commit = await _fetch(job, one, _share(job, one, at, many))
+        job.commits.append(_told(one, commit))
+    kept = await queries.keep(job.reader, job.claimed, job.desk.worker, commits=Jsonb(job.commits))
+    job.kept(kept)
+    job.progress.reach(1.0)
+
+
+async def resume(job: Job, repositories: list[queries.Repository], holding: AsyncExitStack) -> bool:
+    """Whether what an earlier attempt fetched is here, every repository of it; then the job knows its commits."""
+    known = {each["repositoryId"]: each for each in job.claimed.commits}
+    if known.keys() != {str(each.id) for each in repositories}:
+        return False
+    for one in repositories:
+        await holding.enter_async_context(job.desk.workspace.hold(one.id))
+        folder = job.folder(one.id)
+        if known[str(one.id)]["branch"] != one.branch or not await job.desk.git.has(
+            folder, known[str(one.id)]["commit"]
+        ):
+            return False
+        touch(folder)
+    job.commits = list(job.claimed.commits)
+    return True
+
+
+def sources(job: Job, repositories: list[queries.Repository]) -> list[Source]:
+    """Where files come from: each repository, then the project's uploads."""
+    project_id = job.claimed.project_id
+    commits = {each["repositoryId"]: each["commit"] for each in job.commits}
+    found = [
+        Source(
+            project_id=project_id,
+            id=one.id,
+            repository_id=one.id,
+            folder=job.folder(one.id),
+            commit=commits[str(one.id)],
+            include=tuple(one.include or ()),
+            exclude=tuple(one.exclude or ()),
+        )
+        for one in repositories
+    ]
+    return [*found, Source(project_id=project_id, id=project_id, repository_id=None)]
+
+
+async def _fetch(job: Job, one: queries.Repository, told: Callable[[float, str], None]) -> str:
+    desk, folder = job.desk, job.folder(one.id)
+    keys = Keyring(job.reader, desk.forges, desk.box)
+    credential = await credentials.for_ingestion(keys, Known.of(desk.settings), one.id, one.url, job.claimed.user_id)
+    known = one.last_commit if one.last_commit and await desk.git.has(folder, one.last_commit) else None
+    try:
+        commit = await desk.git.fetch(
+            one.url,
+            one.branch,
+            folder,
+            credential,
+            known,
+            told,
+            history=desk.settings.ingestion.history if job.wanted.history else 0,
+        )
+    except GitFailure as failure:
+        raise SourceFailure(one, failure) from failure
+    touch(folder)
+    return commit
+
+
+def _share(job: Job, one: queries.Repository, at: int, many: int) -> Callable[[float, str], None]:
+    def told(share: float, words: str) -> None:
+        job.progress.reach((at + share) / many, f"Fetching {one.name}: {words}")
+
+    return told
+
+
+def _told(one: queries.Repository, commit: str) -> dict[str, str]:
+    return {
+        "repositoryId": str(one.id),
+        "repositoryName": one.name,
+        "branch": one.branch,
+        "commit": commit,
+    }
+
+
+def _words(many: int) -> str:
+    return "Fetching the repository" if many == 1 else f"Fetching {many} repositories" if many else "Nothing to fetch"

@@ -1,0 +1,307 @@
+"""The jobs of the processes that read files. Imported there and nowhere else: what it needs takes tens of megabytes."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+from uuid import uuid4, uuid5
+
+import orjson
+
+from kijko.clients.git import Entry, Objects, history, unsafe
+from kijko.core.crew import mark
+from kijko.services.ingestion.columns import keepable, numbers, texts
+from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
+from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file
+from kijko.services.search.analysis import analyse
+from kijko.services.search.inverting import Inverted, invert
+from kijko.settings import Git as GitSettings
+
+log = logging.getLogger(__name__)
+
+_NAMES: Final = 2000
+_SKIPPED: Final = 50
+_LONGEST_SHOWN: Final = 300
+_CHUNKS: Final = 1000
+_TEXT: Final = 1_000_000
+_GITIGNORES: Final = 1000
+_GITIGNORE_BYTES: Final = 100_000
+
+
+def options_of(wishes: Wishes) -> Options:
+    """The same, as reading has it."""
+    return Options(
+        strategy=wishes.strategy,
+        signatures=wishes.signatures,
+        imports=wishes.imports,
+        structure=wishes.structure,
+        annotations=wishes.annotations,
+        anonymize_secrets=wishes.anonymize_secrets,
+        salt=wishes.salt,
+    )
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+def list_repository(source: Source, wishes: Wishes, settings: GitSettings) -> Iterator[Listed]:
+    """Every name in a commit: taken, or skipped with its reason. Raises GitFailure: it is not whole."""
+    assert source.folder is not None  # noqa: S101  # a repository has one
+    objects = Objects(source.folder, settings)
+    picks = _selections(source, wishes, _gitignores(objects, source.commit))
+    listing = _Listing(options_of(wishes).key)
+    for at, entry in enumerate(objects.entries(source.commit), 1):
+        mark(at)
+        name = entry.name
+        why = _why_not(entry, picks, settings)
+        if why is not None or name is None:
+            listing.skip(name or _shown(entry.path), why or "its name cannot be used")
+        else:
+            listing.take(Name(name, entry.blob, entry.size or 0))
+        if listing.full:
+            yield listing.flush()
+    yield listing.flush()
+
+
+def list_uploads(source: Source, wishes: Wishes, names: Sequence[Name], most_bytes: int) -> Iterator[Listed]:
+    """The same of uploaded files."""
+    picks = _selections(source, wishes, {})
+    listing = _Listing(options_of(wishes).key)
+    for name in names:
+        why = next(filter(None, (each.skip(name.path, name.size) for each in picks)), None)
+        if why is None and name.size > most_bytes:
+            why = _too_large(most_bytes)
+        if why is None:
+            listing.take(name)
+        else:
+            listing.skip(name.path, why)
+    yield listing.flush()
+
+
+class _Listing:
+    """Names until there are enough of them."""
+
+    def __init__(self, options_key: str) -> None:
+        self._key = options_key
+        self._taken: list[Name] = []
+        self._skipped: list[tuple[str, str]] = []
+        self._skipped_total = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._taken) >= _NAMES
+
+    def take(self, name: Name) -> None:
+        self._taken.append(name)
+
+    def skip(self, path: str, why: str) -> None:
+        self._skipped_total += 1
+        if len(self._skipped) < _SKIPPED:
+            self._skipped.append((path[:_LONGEST_SHOWN], why))
+
+    def flush(self) -> Listed:
+        taken, skipped, total = self._taken, self._skipped, self._skipped_total
+        self._taken, self._skipped, self._skipped_total = [], [], 0
+        return Listed(
+            files=len(taken),
+            size_bytes=sum(each.size for each in taken),
+            options_key=self._key,
+            paths=texts(each.path for each in taken),
+            content_keys=texts(each.content_key for each in taken),
+            sizes=numbers(each.size for each in taken),
+            upload_ids=texts(str(each.upload_id) if each.upload_id else None for each in taken),
+            skipped=skipped,
+            skipped_total=total,
+        )
+
+
+def _selections(source: Source, wishes: Wishes, gitignores: dict[str, bytes]) -> tuple[Selection, ...]:
+    """The project's patterns and the repository's: a file has to pass both."""
+    project = Selection.of(gitignores, wishes.include, wishes.exclude)
+    if not source.include and not source.exclude:
+        return (project,)
+    return (project, Selection.of({}, source.include, source.exclude))
+
+
+def _gitignores(objects: Objects, commit: str) -> dict[str, bytes]:
+    """Folder → its .gitignore."""
+    found: dict[str, str] = {}
+    for entry in objects.entries(commit):
+        if entry.path.rpartition(b"/")[2] != b".gitignore" or not entry.is_file or entry.name is None:
+            continue
+        if (entry.size or 0) <= _GITIGNORE_BYTES and len(found) < _GITIGNORES:
+            found[entry.name.rpartition("/")[0]] = entry.blob
+    contents = dict(objects.read(sorted(set(found.values())))) if found else {}
+    return {folder: content for folder, blob in found.items() if (content := contents.get(blob)) is not None}
+
+
+def _why_not(entry: Entry, picks: Sequence[Selection], settings: GitSettings) -> str | None:
+    name = entry.name
+    if name is None:
+        return unsafe(entry.path)
+    for each in picks:
+        if (why := each.skip(name, entry.size, is_file=entry.is_file)) is not None:
+            return why
+    if not entry.is_file:
+        return "it is a symbolic link or a submodule, which lead elsewhere"
+    if entry.size is None or entry.size > settings.max_file_bytes:
+        return _too_large(settings.max_file_bytes)
+    return None
+
+
+def _too_large(most: int) -> str:
+    return f"it is larger than {most:,} bytes"
+
+
+def _shown(path: bytes) -> str:
+    """A name that is no ordinary one, for people: what cannot be shown is escaped."""
+    text = path[:_LONGEST_SHOWN].decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+# ---- contents --------------------------------------------------------------------------------------------------------
+
+
+def read_files(source: Source, wishes: Wishes, wanted: Sequence[Wanted], settings: GitSettings) -> Iterator[Read]:
+    """Reads, cuts and redacts files. Raises GitFailure: the repository is not whole."""
+    options = options_of(wishes)
+    batch = _Batch(source, options.key)
+    for one, content in _contents(source, wanted, settings):
+        mark(one.place)
+        if content is None:
+            batch.settle(one, "skipped", _too_large(settings.max_file_bytes))
+            continue
+        try:
+            read = read_file(one.path, content, options)
+        except Exception as error:
+            log.warning("a file of %d bytes could not be read: %s", len(content), type(error).__name__, exc_info=error)
+            batch.settle(one, "failed", f"it could not be read: {type(error).__name__}")
+            continue
+        if isinstance(read, Skipped):
+            batch.settle(one, "skipped", read.reason)
+        else:
+            batch.add(one, read)
+        if batch.full:
+            yield batch.flush()
+    yield batch.flush()
+
+
+def _contents(source: Source, wanted: Sequence[Wanted], settings: GitSettings) -> Iterator[tuple[Wanted, bytes | None]]:
+    if source.folder is None:
+        for one in wanted:
+            yield one, one.content
+        return
+    found = Objects(source.folder, settings).read(one.content_key for one in wanted)
+    for one, (_, content) in zip(wanted, found, strict=True):
+        yield one, content
+
+
+class _Batch:
+    """Files that were read, until they are enough to be kept."""
+
+    def __init__(self, source: Source, options_key: str) -> None:
+        self._source = source
+        self._key = options_key
+        self._clear()
+
+    def _clear(self) -> None:
+        self._files: list[tuple[str | None, ...]] = []
+        self._chunks: list[tuple[str | None, ...]] = []
+        self._outcomes: list[tuple[str | None, ...]] = []
+        self._places: list[int] = []
+        self._text = self._size = self._tokens = self._failed = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._chunks) >= _CHUNKS or self._text >= _TEXT
+
+    def settle(self, one: Wanted, state: str, reason: str | None, secrets: str | None = None) -> None:
+        self._places.append(one.place)
+        self._outcomes.append((str(one.place), state, reason, secrets))
+        self._size += one.size
+        self._failed += state == "failed"
+
+    def add(self, one: Wanted, read: FileRead) -> None:
+        file_id = uuid4().hex
+        secrets = [{"line": each.line, "kind": each.kind, "placeholder": each.placeholder} for each in read.secrets]
+        self.settle(one, "read", read.note, orjson.dumps(secrets).decode() if secrets else None)
+        upload = str(one.upload_id) if one.upload_id else None
+        structure = orjson.dumps(read.structure).decode() if read.structure is not None else None
+        counts = (one.size, read.lines, read.original_tokens, read.tokens, len(read.pieces))
+        self._files.append((file_id, upload, one.path, one.content_key, read.language, *map(str, counts), structure))
+        begin = f"{self._source.id}\0{one.path}\0{one.content_key}\0{self._key}\0"
+        for ordinal, piece in enumerate(read.pieces):
+            text = keepable(piece.text)
+            chunk_id = uuid5(self._source.project_id, begin + str(ordinal)).hex
+            spans = (piece.start_byte, piece.end_byte, piece.start_line, piece.end_line, piece.tokens)
+            self._chunks.append((file_id, str(ordinal), chunk_id, *map(str, spans), piece.kind, piece.symbol, text))
+            self._text += len(text)
+        self._tokens += read.tokens
+
+    def flush(self) -> Read:
+        made = Read(
+            options_key=self._key,
+            places=self._places,
+            files=_columns(self._files, 11),
+            chunks=_columns(self._chunks, 11),
+            outcomes=_columns(self._outcomes, 4),
+            pieces=len(self._chunks),
+            size_bytes=self._size,
+            tokens=self._tokens,
+            failed=self._failed,
+        )
+        self._clear()
+        return made
+
+
+def _columns(rows: Sequence[tuple[str | None, ...]], width: int) -> tuple[str, ...]:
+    return tuple(texts(column) for column in zip(*rows, strict=True)) if rows else ("{}",) * width
+
+
+# ---- terms ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A chunk as it is kept, as far as the search index asks."""
+
+    text: str
+    symbol: str | None
+
+
+def index_files(kept: bytes) -> Iterator[Inverted]:
+    """A segment of the search index, of files that are kept, as `staging_queries.Page` has them."""
+    entries: list[tuple[int, bytes]] = []
+    for at, file in enumerate(orjson.loads(kept), 1):
+        mark(at)
+        pieces = [_Kept(text, symbol) for _, symbol, text in file["chunks"]]
+        terms = analyse(file["path"], file["language"], pieces)
+        entries += zip((number for number, _, _ in file["chunks"]), terms, strict=True)
+    yield invert(sorted(entries))
+
+
+# ---- history ---------------------------------------------------------------------------------------------------------
+
+
+def read_history(source: Source, settings: GitSettings) -> Iterator[Changes]:
+    """Who changed each file last, as far as commits were fetched. Raises GitFailure: it is not whole."""
+    assert source.folder is not None  # noqa: S101  # a repository has one
+    found = iter(history(source.folder, source.commit, settings).items())
+    while part := list(islice(found, _NAMES)):
+        known = [(path.decode(), each) for path, each in part if _is_text(path)]
+        told = (
+            {
+                "commit": each.commit, "at": each.at.isoformat(), "author": each.author, "subject": each.subject,
+                "changes": each.changes,
+            }
+            for _, each in known
+        )  # fmt: skip
+        yield Changes(texts(path for path, _ in known), texts(orjson.dumps(each).decode() for each in told))
+
+
+def _is_text(path: bytes) -> bool:
+    try:
+        return "\0" not in path.decode()
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,92 @@
+"""The last two phases: words for the search index, and the one transaction in which all of it begins to serve."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+import orjson
+
+from kijko.core.crew import Broke
+from kijko.models.enums import IngestionPhase
+from kijko.services import events, search
+from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion.abreast import abreast
+from kijko.services.ingestion.job import Job
+
+_HISTORY_S: Final = 120
+_PAGE_BYTES: Final = 2_500_000
+
+
+async def refine(job: Job) -> None:
+    """Makes the staged chunks' part of the search index; keeps who changed each file last, where that is wanted.
+
+    Raises:
+        GitFailure: what was fetched is not whole. LeaseLost. Broke: a process broke.
+    """
+    await job.enter(IngestionPhase.OPTIMIZATION, "Indexing words")
+    async with job.desk.database.system("what an earlier attempt indexed goes") as tx:
+        job.kept(await staging.begin_publishing(tx, job.claimed, job.desk.worker))
+        await search.discard(tx, job.claimed.id)
+    total = max(job.progress.metrics["chunksCreated"], 1)
+    done = 0
+
+    async def index(page: staging.Page) -> None:
+        nonlocal done
+        await _index(job, page)
+        done += page.chunks
+        job.progress.reach(0.95 * done / total, f"Indexing words: {done:,} chunks")
+
+    await abreast(_pages(job), index, job.abreast)
+    if job.wanted.history:
+        await _tell_history(job)
+
+
+async def _pages(job: Job) -> AsyncGenerator[staging.Page, None]:
+    after: staging.Page | None = None
+    while (after := await staging.page(job.reader, job.claimed, after, _PAGE_BYTES)) is not None:
+        yield after
+
+
+async def _index(job: Job, page: staging.Page) -> None:
+    """A segment of these files. Files that break a process are indexed one by one, and what breaks it then is not."""
+    claimed, settings = job.claimed, job.desk.settings.ingestion
+    try:
+        async with aclosing(job.desk.crew.run("index_files", page.files, seconds=settings.file_s)) as parts:
+            async for made in parts:
+                job.check()
+                await search.keep(job.desk.database, claimed.organization_id, claimed.project_id, claimed.id, made)
+    except Broke:
+        files = orjson.loads(page.files)
+        if len(files) > 1:
+            for each in files:
+                await _index(job, staging.Page(page.source_id, page.path, len(each["chunks"]), orjson.dumps([each])))
+
+
+async def _tell_history(job: Job) -> None:
+    repositories = [source for source in job.sources if source.repository_id is not None]
+    job.progress.reach(0.95, "Looking who changed each file last")
+    for source in repositories:
+        reading = job.desk.crew.run("read_history", source, job.desk.settings.git, seconds=_HISTORY_S)
+        async with aclosing(reading) as parts:
+            async for changes in parts:
+                job.kept(await staging.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
+
+
+async def publish(job: Job) -> None:
+    """What was staged serves, what is gone does not, the ingestion has ended: all or nothing. Raises LeaseLost."""
+    await job.enter(IngestionPhase.INDEXING, "Making it searchable")
+    claimed = job.claimed
+    async with job.desk.database.system("an ingestion begins to serve") as tx:
+        job.kept(await staging.begin_publishing(tx, claimed, job.desk.worker))
+        removed = await staging.swap(tx, claimed)
+        await search.publish(tx, claimed.organization_id, claimed.project_id, claimed.id, removed)
+        await staging.complete(tx, claimed, _words(job), job.desk.settings.ingestion.list_length)
+    rooms = [events.project_room(claimed.project_id)]
+    if claimed.user_id is not None:
+        rooms.append(events.user_room(claimed.user_id))
+    await events.told(job.desk.notices, rooms)
+
+
+def _words(job: Job) -> str:
+    files, chunks = job.progress.metrics["totalFiles"], job.progress.metrics["chunksCreated"]
+    return f"Done: {files:,} files, {chunks:,} chunks read anew"
