@@ -227,7 +227,7 @@ class Ours:
     def __call__(self, question: str) -> list[Result]:
         """What the API would answer."""
         found = asked(question)
-        ask = sql.SQL("execute found ({}, {}, {}, {})").format(
+        ask = sql.SQL("execute found ({}, {}, {}, {}, null, null)").format(
             str(self._project[2]), found.terms, found.weights, LOOKED
         )
         with self._api.transaction():

@@ -147,6 +147,10 @@ def _environment(shared: Shared) -> dict[str, str]:
         "KIJKO_MODELS_GOOGLE_BASE_URL": shared.models_url,
         "KIJKO_MODELS_GOOGLE_API_KEY": "dev-only-google",
         "KIJKO_MODELS_TIMEOUT_S": "5",
+        "KIJKO_EMBEDDING_MODEL": "meaning-1",
+        "KIJKO_EMBEDDING_BASE_URL": shared.models_url + "/v1",
+        "KIJKO_EMBEDDING_API_KEY": "dev-only-embedding",
+        "KIJKO_EMBEDDING_PROJECTS": "vector",
         "KIJKO_GOOGLE_CLIENT_ID": "dev-only-google",
         "KIJKO_GITHUB_CLIENT_ID": "dev-only-github",
         # Keycloak hashes every password: cheaply here, since nothing in the tests is worth guessing.

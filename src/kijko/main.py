@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from kijko.clients import Clients, forges, mail
+from kijko.clients.embeddings import Embeddings
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
 from kijko.clients.storage import ObjectStorage
@@ -37,6 +38,7 @@ from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
+from kijko.services.search import Questions
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, read, require, required
 
@@ -169,6 +171,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         async with open_clients(settings) as clients:
             app.state.clients = clients
             app.state.checkup = checkup(clients)
+            app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -200,6 +203,8 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             stack.push_async_callback(hub.close)
         keycloak = Keycloak(settings.keycloak)
         stack.push_async_callback(keycloak.aclose)
+        embeddings = Embeddings(settings.embedding)
+        stack.push_async_callback(embeddings.close)
         database = await _database(settings)
         stack.push_async_callback(database.close)
         yield Clients(
@@ -217,6 +222,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             jobs=jobs,
             notices=notices,
             box=Box.of(settings.auth),
+            embeddings=embeddings,
             http=http,
         )
 

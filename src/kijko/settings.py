@@ -229,6 +229,29 @@ class Models(Group):
     """The deadline of one model call."""
 
 
+class Embedding(Group):
+    """Vectors for search, by what speaks OpenAI's /v1/embeddings; without a model there are none."""
+
+    model: str | None = None
+    """The model's name; a project's own settings.embeddingModel stands instead of it."""
+    base_url: Url | None = None
+    """Default: OpenAI's. Ends with /v1."""
+    api_key: SecretStr | None = None
+    """What asks for none is given a word."""
+    dimensions: int | None = Field(None, ge=8, le=2000)
+    """Asked for where the model can give vectors of several lengths: shorter ones are searched faster."""
+    projects: Literal["all", "vector"] = "all"
+    """Whose code is sent there: every project's, or only theirs whose settings.outputFormat is vector."""
+    batch: int = Field(64, ge=1, le=512)
+    """Chunks of one request."""
+    timeout_s: float = Field(60, gt=0)
+    question_timeout_s: float = Field(2, gt=0)
+    """How long a search waits for its question's vector, before it does without."""
+    lease_s: float = Field(180, gt=1)
+    max_attempts: int = Field(8, ge=1)
+    """Failures one after another, each waited out longer, until a project's vectors are given up."""
+
+
 class Worker(Group):
     """The worker and its sweeper."""
 
@@ -329,6 +352,7 @@ class Settings(BaseSettings):
     oauth: OAuth = OAuth()
     mail: Mail = Mail()
     models: Models = Models()
+    embedding: Embedding = Embedding()
     worker: Worker = Worker()
     ingestion: Ingestion = Ingestion()
     events: Events = Events()

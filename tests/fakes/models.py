@@ -1,7 +1,8 @@
 """Anthropic, OpenAI and Google in their wire formats. What a prompt says in brackets decides the answer:
 
 `[429]`, `[529]`, `[401]`, `[refuse]`, `[hang]`; `[429 once]` and `[hang once]` fail the
-first request with that prompt only.
+first request with that prompt only, `[only once]` all but the first.
+Embeddings are OpenAI's, too, and fail in the same way.
 """
 
 import contextlib
@@ -15,6 +16,19 @@ from typing import Any
 _STATUS = re.compile(r"\[(4\d\d|5\d\d)( once)?\]")
 
 
+_ALIKE = (("car", "automobile", "vehicle"), ("remove", "erase", "purge"), ("zebra", "striped", "animal"))
+
+
+def meaning(text: str) -> list[float]:
+    """A vector of 16 numbers: words of one meaning have one direction, whatever their letters."""
+    words = re.findall("[a-z]+", text.lower())
+    found = [0.1] * 16
+    for word in words:
+        place = next((at for at, alike in enumerate(_ALIKE) if word in alike), None)
+        found[len(_ALIKE) + len(word) % 8 if place is None else place] += 0.1 if place is None else 5.0
+    return found
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: dict[str, int] = {}
@@ -26,6 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._anthropic(body)
         elif self.path.endswith("/chat/completions"):
             self._openai(body)
+        elif self.path.endswith("/embeddings"):
+            self._embeddings(body)
         else:
             self._google(body)
 
@@ -84,6 +100,15 @@ class _Handler(BaseHTTPRequestHandler):
             },
         )
 
+    def _embeddings(self, body: dict[str, Any]) -> None:
+        texts = body["input"]
+        if status := max(self._failure(text) for text in texts):
+            self._answer(status, {"error": {"message": "as asked", "type": "x", "code": None, "param": None}})
+            return
+        data = [{"object": "embedding", "index": at, "embedding": meaning(text)} for at, text in enumerate(texts)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        self._answer(200, {"object": "list", "data": data, "model": body["model"], "usage": usage})
+
     def _google(self, body: dict[str, Any]) -> None:
         prompt = body["contents"][0]["parts"][0]["text"]
         if status := self._failure(prompt):
@@ -108,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _failure(self, prompt: str) -> int:
         if "[hang]" in prompt or ("[hang once]" in prompt and self._first(prompt)):
             time.sleep(20)
+        if "[only once]" in prompt and not self._first(prompt):
+            return 401
         found = _STATUS.search(prompt)
         if found is None:
             return 0

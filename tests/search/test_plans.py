@@ -133,8 +133,10 @@ def test_a_search_reads_postings_by_their_key_and_scans_no_table(
         admin.execute(b"prepare found as " + SEARCH.encoded)
         admin.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
         admin.execute("set role authenticated")
-        ask = sql.SQL("execute found ({}, {}, {}, 20)").format(str(project), question.terms, question.weights)
-        row = admin.execute(ask).fetchone()
+        asking = sql.SQL("execute found ({}, {}, {}, 20, null, null)").format(
+            str(project), question.terms, question.weights
+        )
+        row = admin.execute(asking).fetchone()
     assert row is not None
     assert len(row[0]) == 20
     plans = "\n".join(told)

@@ -26,6 +26,9 @@ _VALUES: dict[str, Any] = {
     "_int8": [1],
     "_float4": [1],
     "_uuid": [uuid.UUID(int=1)],
+    "_bytea": [b"x"],
+    "vector": "[1,2,3]",
+    "float8": 1,
     "interval": "1 day",
 }
 _REAL = frozenset({"users", "organizations", "memberships", "plans"})

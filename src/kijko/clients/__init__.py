@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import httpx
 from redis.asyncio import Redis
 
+from kijko.clients.embeddings import Embeddings
 from kijko.clients.forges import Forges
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
@@ -43,5 +44,7 @@ class Clients:
     notices: Notices
     box: Box
     """Encrypts what must be read again."""
+    embeddings: Embeddings
+    """Vectors of questions; without a model in the settings it is never asked."""
     http: httpx.AsyncClient
     """For Keycloak, and the keys of token issuers."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kijko.models.search import ChunkPage, FilePage, SearchResult
 from kijko.routers.answers import JsonBytes
@@ -16,10 +16,20 @@ router = APIRouter(prefix="/projects", tags=["projects"])
 _READ = problems("PROJECT_NOT_FOUND")
 
 
+async def questions(request: Request) -> searches.Questions:
+    """What makes vectors of questions, as the lifespan made it."""
+    made: searches.Questions = request.app.state.questions
+    return made
+
+
+AskedQuestions = Annotated[searches.Questions, Depends(questions)]
+
+
 @router.get("/{projectId}/search", response_model=list[SearchResult], summary="Search a project", responses=_READ)
 async def search(
     project_id: ProjectId,
     reader: CurrentReader,
+    asked: AskedQuestions,
     q: Annotated[
         str,
         Query(
@@ -31,7 +41,7 @@ async def search(
     limit: Annotated[int, Query(ge=1, le=100, description="Results at the most.")] = 20,
 ) -> Response:
     """The pieces of the project's code that answer `q` best. `parse config` finds `parseConfig` and `parse_config`."""
-    return JsonBytes(await searches.search(reader, project_id, q, limit=limit))
+    return JsonBytes(await searches.search(reader, asked, project_id, q, limit=limit))
 
 
 @router.get("/{projectId}/files", response_model=FilePage, summary="List a project's files", responses=_READ)

@@ -18,6 +18,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from kijko.clients import forges, llm
+from kijko.clients.embeddings import Embeddings
 from kijko.clients.storage import ObjectStorage
 from kijko.core.crypto import Box
 from kijko.core.db import Database
@@ -25,11 +26,11 @@ from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S
 from kijko.core.notices import Notices
 from kijko.core.redis import RedisFailure, connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, ingestion
+from kijko.services import executions, ingestion, search
 from kijko.settings import Settings, required
 
 _STOP_S = 12.0
-Runner = executions.Runner | ingestion.Runner
+Runner = executions.Runner | ingestion.Runner | search.Embedder
 _log = structlog.get_logger(__name__)
 
 
@@ -117,9 +118,13 @@ class Runtime:
         for hub in hubs.values():
             stack.push_async_callback(hub.close)
         storage, box = ObjectStorage(settings.storage), Box.of(settings.auth)
+        embeddings = Embeddings(settings.embedding)
+        stack.push_async_callback(embeddings.close)
+        questions = search.Questions(embeddings, timeout_s=settings.embedding.question_timeout_s)
         return (
-            executions.Runner(database, models, notices, settings),
+            executions.Runner(database, models, questions, notices, settings),
             ingestion.Runner(database, notices, storage, hubs, box, settings),
+            search.Embedder(database, embeddings, settings),
         )
 
 
@@ -130,7 +135,7 @@ async def _until(stopping: asyncio.Event, runners: Sequence[Runner]) -> None:
     done, _ = await asyncio.wait({asked, *loops}, return_when=asyncio.FIRST_COMPLETED)
     if asked not in done:
         done.pop().result()
-        raise RuntimeError("a loop of the runner ended")
+        raise RuntimeError("a loop of the worker ended")
 
 
 async def _beat(redis: Redis, worker: str, stopping: asyncio.Event) -> None:

@@ -51,7 +51,7 @@ def largest(context: SkillContext | None) -> int:
     return 0 if context is None else (context.max_tokens or _DEFAULT_TOKENS) * _CHARACTERS
 
 
-async def bind(database: Tenants, claimed: Claimed, context: SkillContext | None) -> Bound:
+async def bind(database: Tenants, questions: search.Questions, claimed: Claimed, context: SkillContext | None) -> Bound:
     """Reads it. While the database is away it waits a little and tries again.
 
     Raises:
@@ -65,6 +65,7 @@ async def bind(database: Tenants, claimed: Claimed, context: SkillContext | None
         try:
             found = await search.context(
                 reader,
+                questions,
                 claimed.user_id,
                 claimed.organization_id,
                 context.project_id,

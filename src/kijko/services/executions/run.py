@@ -15,6 +15,7 @@ from kijko.services.executions.binding import NOTHING, Bound
 from kijko.services.executions.room import Room
 from kijko.services.executions.work_queries import Claimed, Ending
 from kijko.services.projects.errors import ProjectNotFound
+from kijko.services.search import Questions
 
 _log = structlog.get_logger(__name__)
 _NO_PROJECT = (
@@ -42,7 +43,14 @@ class Ended:
 
 
 async def run(
-    models: llm.Models, database: Tenants, claimed: Claimed, *, room: Room, max_attempts: int, timeout_s: float
+    models: llm.Models,
+    database: Tenants,
+    questions: Questions,
+    claimed: Claimed,
+    *,
+    room: Room,
+    max_attempts: int,
+    timeout_s: float,
 ) -> Ended | Again:
     """Runs one claimed execution to its end or to its next attempt. Whatever goes wrong becomes an ending.
 
@@ -53,7 +61,7 @@ async def run(
         context = binding.wanted(claimed)
         size = rules.length(claimed.prompt_template, claimed.input) + binding.largest(context)
         await room.take(claimed.id, size)
-        bound = await binding.bind(database, claimed, context)
+        bound = await binding.bind(database, questions, claimed, context)
         prompt = rules.render(claimed.prompt_template, claimed.input, context=bound.text)
         call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
         provider = await models.prepare(call.model)  # its first time takes seconds, which are not the call's

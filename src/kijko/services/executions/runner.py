@@ -18,6 +18,7 @@ from kijko.services.executions import work_queries as queries
 from kijko.services.executions.room import Room
 from kijko.services.executions.run import run
 from kijko.services.executions.writing import Batches, Writer, id_of
+from kijko.services.search import Questions
 from kijko.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -27,10 +28,13 @@ _STOP_GRACE_S = 4.0
 class Runner:
     """Lives on one event loop: `start`, `wake` from that loop, `stop`."""
 
-    def __init__(self, database: Tenants, models: llm.Models, notices: Notices, settings: Settings) -> None:
+    def __init__(
+        self, database: Tenants, models: llm.Models, questions: Questions, notices: Notices, settings: Settings
+    ) -> None:
         self.id = uuid4()
         self._database = database
         self._models = models
+        self._questions = questions
         self._settings = settings.worker
         self._timeout_s = settings.models.timeout_s
         self._awake = asyncio.Event()
@@ -100,6 +104,7 @@ class Runner:
         outcome = await run(
             self._models,
             self._database,
+            self._questions,
             claimed,
             room=self._room,
             max_attempts=self._settings.max_attempts,

@@ -31,11 +31,15 @@ class Cutter:
         before: a place in the text → the place in `lines`, whose line ends are counted.
         whole: a place in the text → that, or where what must not be cut begins that it is inside of.
         lines: the file's text as it was.
+        plain: the text is the file, byte by byte.
     """
 
-    def __init__(self, data: bytes, budget: int, *, origin: Shift, before: Shift, whole: Shift, lines: bytes) -> None:
+    def __init__(
+        self, data: bytes, budget: int, *, origin: Shift, before: Shift, whole: Shift, lines: bytes, plain: bool
+    ) -> None:
         self.data = data
         self.budget = budget
+        self.plain = plain
         self.ranges: list[tuple[int, int, str, str | None]] = []
         """Begin, end, kind, symbol: what was put."""
         self._origin, self._before, self._whole, self._lines = origin, before, whole, lines
@@ -67,7 +71,7 @@ class Cutter:
 
     def line(self, place: int) -> int:
         """The line of the file that a place in the text is in. Quick where places come in order, or nearly."""
-        at = self._before(place)
+        at = place if self.plain else self._before(place)
         if at >= self._line_at:
             self._line += self._lines.count(b"\n", self._line_at, at)
         else:
@@ -88,13 +92,18 @@ class Cutter:
 
     def piece(self, begin: int, end: int, tokens: int, kind: str, symbol: str | None) -> Piece:
         """One piece, with so many tokens."""
-        first, after = self.line(begin), self.line(end)
-        last = self._line_at
-        ends_a_line = last > 0 and self._lines[last - 1] == 0x0A
         text = self.data[begin:end].decode()
-        return Piece(
-            self._origin(begin), self._origin(end), first, max(after - ends_a_line, first), tokens, kind, symbol, text
-        )
+        if self.plain:
+            if self._line_at != begin:
+                self.line(begin)
+            first = self._line
+            self._line = after = first + text.count("\n")
+            self._line_at = end
+            return Piece(begin, end, first, max(after - text.endswith("\n"), first), tokens, kind, symbol, text)
+        first, after = self.line(begin), self.line(end)
+        ends_a_line = self._line_at > 0 and self._lines[self._line_at - 1] == 0x0A
+        last = max(after - ends_a_line, first)
+        return Piece(self._origin(begin), self._origin(end), first, last, tokens, kind, symbol, text)
 
     def _next(self, begin: int, end: int) -> tuple[int, int]:
         """Where the piece that begins there ends, and its tokens."""

@@ -24,16 +24,27 @@ _CALLS: Final = frozenset(
 )
 
 
-def name(node: Node, language: str, data: bytes) -> str | None:
-    """A definition's own name, as it stands in the text; None where it has none.
+def plain(node: Node, data: bytes) -> str | None:
+    """A definition's own name, as it stands in the text, in a language that needs no care; None where it has none.
 
     A node's own `text` is not asked for: it reads freed memory where the text was parsed in parts.
     """
-    found = _by_language(node, language) if language in _SPECIAL else _plain(node)
-    if found is None:
-        return None
-    words = " ".join(text(found, data).split())
-    return words.replace("::", ".").strip("\"'`")[:_LONGEST] or None
+    found = node.child_by_field_name("name") or _plain(node)
+    return _shown(found, data) if found is not None else None
+
+
+def name(node: Node, language: str, data: bytes) -> str | None:
+    """The same, in any language."""
+    found = _by_language(node, language)
+    return _shown(found, data) if found is not None else None
+
+
+def _shown(node: Node, data: bytes) -> str | None:
+    begin, end = node.byte_range
+    words = data[begin : min(end, begin + 4 * _LONGEST)].decode("utf-8", "replace")
+    if words.isidentifier() and len(words) <= _LONGEST:
+        return words
+    return " ".join(words.split()).replace("::", ".").strip("\"'`")[:_LONGEST] or None
 
 
 def text(node: Node, data: bytes) -> str:
@@ -136,7 +147,7 @@ def _by_language(node: Node, language: str) -> Node | None:
     return _plain(node)
 
 
-_SPECIAL: Final = frozenset({"javascript", "typescript", "tsx", "rust", "elixir", "css", "scss", "julia"})
+SPECIAL: Final = frozenset({"javascript", "typescript", "tsx", "rust", "elixir", "css", "scss", "julia", "go", "hcl"})
 
 
 def receiver(node: Node, data: bytes) -> str | None:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from tree_sitter import Node
 
+from kijko.services.reading.cutting import Cutter
 from kijko.services.reading.grammars import CONTAINERS, IMPORT, LEAD, Syntax
 from kijko.services.reading.results import Options
 from kijko.services.reading.syntax import Tiler
-from kijko.services.reading.units import members
+from kijko.services.reading.units import members, top
 
 _MOST: Final = 1_000
 """Entries of each kind in one file; what is more is left out."""
@@ -31,9 +32,16 @@ Line = Callable[[int], int]
 Structure = dict[str, Any]  # JSON, as it is kept
 
 
-def of_code(syntax: Syntax, tiler: Tiler, data: bytes, root: Node, options: Options, line: Line) -> Structure:
+def of_code(syntax: Syntax, tiler: Tiler, cutter: Cutter, root: Node, options: Options) -> Structure:
     """What a file's syntax tells."""
     found: Structure = {}
+    data = cutter.data
+
+    def line(node: Node, *, end: bool = False) -> int:
+        if cutter.plain:  # the text is the file's own, and so are the syntax's lines
+            return int((node.end_point if end and node.end_point[1] else node.start_point)[0]) + 1
+        return cutter.line(max(node.end_byte - 1, node.start_byte) if end else node.start_byte)
+
     if options.imports:
         found["imports"] = _imports(syntax, data, root)
     if options.signatures or options.structure:
@@ -44,7 +52,7 @@ def of_code(syntax: Syntax, tiler: Tiler, data: bytes, root: Node, options: Opti
                 break
         if options.signatures:
             found["signatures"] = [
-                {"symbol": symbol, "kind": kind, "line": line(node.start_byte), "signature": _head(syntax, data, node)}
+                {"symbol": symbol, "kind": kind, "line": line(node), "signature": _head(syntax, data, node)}
                 for kind, symbol, node in definitions
             ]
         if options.structure:
@@ -52,8 +60,8 @@ def of_code(syntax: Syntax, tiler: Tiler, data: bytes, root: Node, options: Opti
                 {
                     "symbol": symbol,
                     "kind": kind,
-                    "startLine": line(node.start_byte),
-                    "endLine": line(max(node.end_byte - 1, node.start_byte)),
+                    "startLine": line(node),
+                    "endLine": line(node, end=True),
                 }
                 for kind, symbol, node in definitions
             ]
@@ -82,7 +90,7 @@ def _imports(syntax: Syntax, data: bytes, root: Node) -> list[str]:
     roles = syntax.roles
     texts = (
         _words(data[child.start_byte : min(child.end_byte, child.start_byte + 2 * _LONGEST)])[:_LONGEST]
-        for child in members(syntax, root)
+        for child in top(syntax, root)
         if roles[child.kind_id] == IMPORT
     )
     return list(dict.fromkeys(texts))[:_MOST]
@@ -93,7 +101,7 @@ def _definitions(
 ) -> Iterator[tuple[str, str, Node]]:
     if depth > _DEEPEST or node.child_count > _MOST_CHILDREN:
         return
-    for child in members(syntax, node):
+    for child in members(syntax, node) if depth else top(syntax, node):
         kind, inner = tiler.kind_of(child)
         if kind is None:
             continue

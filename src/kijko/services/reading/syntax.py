@@ -11,7 +11,7 @@ from tree_sitter import Node
 from kijko.services.reading import naming
 from kijko.services.reading.cutting import Cutter
 from kijko.services.reading.grammars import CONTAINERS, DEFINES, FUNCTIONS, IMPORT, LEAD, WRAP, Syntax
-from kijko.services.reading.units import Unit, members, units
+from kijko.services.reading.units import Unit, members, top, units
 
 _TOGETHER: Final = 0.25
 """Of the budget: neighbours are put together up to this. Small pieces are found and packed better than large ones."""
@@ -48,7 +48,8 @@ class Tiler:
         self._of = of
         self._cutter = cutter
         self._data = cutter.data
-        self._elixir = of.language.name == "elixir"
+        self._roles, self._kinds, self._language = of.roles, of.kinds, of.language.name
+        self._elixir = self._language == "elixir"
         self._together, self._whole = cutter.limit(_TOGETHER), cutter.limit(_WHOLE)
         self._inside, self._crumb = cutter.limit(_INSIDE), cutter.limit(_CRUMB)
 
@@ -58,13 +59,13 @@ class Tiler:
         if root.child_count > _MOST_CHILDREN:
             self._cutter.put(0, end, "code", None)
         else:
-            self._tile(units(self._of, self._data, members(self._of, root), 0), 0, end, Place())
+            self._tile(units(self._of, self._data, top(self._of, root), 0), 0, end, Place())
 
     def kind_of(self, node: Node, depth: int = 0) -> tuple[str | None, Node]:
         """The kind of what a node defines, and the node that defines it: an exported function's is inside."""
-        role = self._of.roles[node.kind_id]
+        role = self._roles[node.kind_id]
         if role >= DEFINES:
-            return self._of.kind(role), node
+            return self._kinds[role - DEFINES], node
         if role == WRAP and depth < _WRAPPED:
             for child in node.named_children[:8]:
                 kind, inner = self.kind_of(child, depth + 1)
@@ -76,7 +77,10 @@ class Tiler:
 
     def names_of(self, node: Node, kind: str) -> tuple[str, ...]:
         """What a definition is called; two names for a method that stands beside its type."""
-        language = self._of.language.name
+        language = self._language
+        if language not in naming.SPECIAL:
+            own = naming.plain(node, self._data)
+            return (own,) if own else ()
         if language == "hcl":
             first = naming.text(node, self._data).partition("{")[0].replace('"', " ").split("=")[0]
             return (".".join(first.split())[:120],)
@@ -89,31 +93,27 @@ class Tiler:
             self._cutter.put(begin, end, place.function or "code", symbol(place.names))
             return
         together = self._together if place.function is None else self._inside
-        run: list[Unit] = []
-        first = begin
+        first, run = begin, 0  # where the neighbours that go together begin, and the first of them
         index, last = 0, len(found) - 1
         for unit in found:
             at = unit[0]
             stop = found[index + 1][0] if index < last else end
-            index += 1
             if stop - at <= together or self._stays_whole(unit, stop, place):
-                crumb = at - first <= self._crumb
-                if run and stop - first > together and not (crumb and self._cutter.fits(first, stop)):
-                    self._flush(run, first, at, place)
-                    run = []
-                if not run:
-                    first = at
-                run.append(unit)
+                if run < index and stop - first > together:
+                    crumb = at - first <= self._crumb
+                    if not (crumb and self._cutter.fits(first, stop)):
+                        self._flush(found[run:index], first, at, place)
+                        first, run = at, index
+                index += 1
                 continue
-            if run and at - first > self._crumb:
-                self._flush(run, first, at, place)
+            if run < index and at - first > self._crumb:
+                self._flush(found[run:index], first, at, place)
                 first = at
-            elif not run:
-                first = at
-            run = []
             self._open(unit, first, stop, place)
-        if run:
-            self._flush(run, first, end, place)
+            index += 1
+            first, run = stop, index
+        if run < index:
+            self._flush(found[run:], first, end, place)
 
     def _stays_whole(self, unit: Unit, end: int, place: Place) -> bool:
         begin, node, role = unit
@@ -168,13 +168,13 @@ class Tiler:
             if node is None or (role < WRAP and not self._elixir):
                 imports = imports or role == IMPORT
                 continue
-            kind, inner = self.kind_of(node)
+            kind, inner = (self._kinds[role - DEFINES], node) if role >= DEFINES else self.kind_of(node)
             if kind is None:
                 continue
             names = self.names_of(inner, kind)
             kinds.append(_told(kind, place.around))
             if names:
-                symbols.append(".".join((*place.names, *names)))
+                symbols.append(".".join((*place.names, *names)) if place.names or len(names) > 1 else names[0])
         if kinds:
             kind = kinds[0]
         elif imports:

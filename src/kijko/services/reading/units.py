@@ -5,10 +5,14 @@ belongs to what began it. These loops run for every node that is looked at, so t
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from tree_sitter import Node
 
 from kijko.services.reading.grammars import LEAD, TOKEN, Syntax
+
+_FEW: Final = 4
+_NEWLINE: Final = 0x0A
 
 Unit = tuple[int, Node | None, int]
 """Where a member begins, its node (none: a comment by itself) and that node's role. It ends where the next begins."""
@@ -16,14 +20,21 @@ Unit = tuple[int, Node | None, int]
 
 def members(of: Syntax, node: Node) -> list[Node]:
     """A definition's parts, those of its body among them, one level deep."""
+    children, bodies = node.children, of.bodies
+    if not any(bodies[child.kind_id] for child in children):
+        return children
     found: list[Node] = []
-    bodies = of.bodies
-    for child in node.children:
+    for child in children:
         if bodies[child.kind_id]:
             found += child.children
         else:
             found.append(child)
     return found
+
+
+def top(of: Syntax, root: Node) -> list[Node]:
+    """A file's parts. In some languages they stand one level deeper, by themselves or beside a header."""
+    return members(of, root) if root.child_count <= _FEW else root.children
 
 
 def units(of: Syntax, data: bytes, nodes: Sequence[Node], begin: int) -> list[Unit]:
@@ -37,7 +48,7 @@ def units(of: Syntax, data: bytes, nodes: Sequence[Node], begin: int) -> list[Un
         if start < end or (role == TOKEN and found and lead < 0):
             end = max(end, node.end_byte)
             continue
-        newline = rfind(b"\n", end, start)
+        newline = start - 1 if start > end and data[start - 1] == _NEWLINE else rfind(b"\n", end, start)
         if lead >= 0 and newline >= 0 and data.count(b"\n", end, start) > 1:
             found.append((lead, None, LEAD))
             lead = -1

@@ -1,13 +1,15 @@
 """Search: the index of a project's chunks, and what is found in it.
 
-Owns the tables search_indexes, search_segments and search_postings. Invariants: what an ingestion staged is read by
-nobody until it is published, with all of it; a search sees only projects that the one who asks may read; what is found
-is there, in the lines that are told. How it works: docs/search.md.
+Owns the tables search_indexes, search_segments, search_postings, search_embeddings and search_vectors. Invariants:
+what an ingestion staged is read by nobody until it is published, with all of it; a search sees only projects that the
+one who asks may read; what is found is there, in the lines that are told. How it works: docs/search.md.
 """
 
 from kijko.services.search.analysis import analyse
 from kijko.services.search.contexts import Citation, Context, context
+from kijko.services.search.embedding import Embedder
 from kijko.services.search.listing import chunks, files
+from kijko.services.search.questions import Questions
 from kijko.services.search.searching import search
 from kijko.services.search.staging import discard, keep, publish, stage
 from kijko.services.search.upkeep import sweep
@@ -15,6 +17,8 @@ from kijko.services.search.upkeep import sweep
 __all__ = [
     "Citation",
     "Context",
+    "Embedder",
+    "Questions",
     "analyse",
     "chunks",
     "context",

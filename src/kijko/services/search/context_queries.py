@@ -35,7 +35,9 @@ CHUNKS: Final = Query(
     """
     select file_id, ordinal, start_byte, end_byte, repository, commit, path, language, start_line, end_line, tokens,
       content
-    from kijko.context_chunks($1::uuid, $2::uuid, $3::uuid, $4::text[], $5::real[], $6::integer)
+    from kijko.context_chunks(
+      $1::uuid, $2::uuid, $3::uuid, $4::text[], $5::real[], $7::text, $8::text, $6::integer
+    )
     """,
 )
 """The best chunks, the best first; none where the person may not read the project."""

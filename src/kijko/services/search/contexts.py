@@ -8,8 +8,10 @@ from uuid import UUID
 from kijko.core.tenancy import SystemReader
 from kijko.services.projects.errors import ProjectNotFound
 from kijko.services.search import context_queries as queries
+from kijko.services.search import vector_queries
 from kijko.services.search.asking import asked
 from kijko.services.search.packed import Block, blocks, chosen
+from kijko.services.search.questions import Questions
 
 _FEWEST: Final = 20
 _MOST: Final = 2000
@@ -38,7 +40,13 @@ class Context:
 
 
 async def context(
-    reader: SystemReader, person: UUID, organization: UUID, project_id: UUID, query: str, max_tokens: int
+    reader: SystemReader,
+    questions: Questions,
+    person: UUID,
+    organization: UUID,
+    project_id: UUID,
+    query: str,
+    max_tokens: int,
 ) -> Context:
     """The best chunks that together have at most `max_tokens` tokens, neighbours joined, the best first.
 
@@ -47,9 +55,15 @@ async def context(
     """
     found = asked(query)
     most = max(_FEWEST, min(max_tokens // _SMALL, _MOST))
+    model = vector = None
+    if questions.configured and not found.is_identifier:
+        if not await reader.one(queries.READABLE, person, organization, project_id):
+            raise ProjectNotFound
+        model = await reader.first(vector_queries.MODEL_FOR_ANYBODY, project_id)
+        vector = await questions.vector(model, query)
     readable, chunks = await reader.gather(
         queries.READABLE.bind_one(person, organization, project_id),
-        queries.CHUNKS.bind(person, organization, project_id, found.terms, found.weights, most),
+        queries.CHUNKS.bind(person, organization, project_id, found.terms, found.weights, most, model, vector),
     )
     if not readable:
         raise ProjectNotFound

@@ -14,7 +14,7 @@ SEARCH: Final = Json(
       'path', c.path, 'startLine', c.start_line, 'endLine', c.end_line, 'content', c.content,
       'score', round(c.score::numeric, 4)
     ) order by c.place), '[]'::json)
-    from kijko.search_project($1::uuid, $2::text[], $3::real[], $4::integer)
+    from kijko.search_project($1::uuid, $2::text[], $3::real[], $5::text, $6::text, $4::integer)
       with ordinality c (path, start_line, end_line, content, score, place)
     """
 )

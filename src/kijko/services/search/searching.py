@@ -6,14 +6,17 @@ from uuid import UUID
 from kijko.core.errors import Invalid
 from kijko.core.tenancy import OrgReader
 from kijko.services.projects import access
-from kijko.services.search import queries
+from kijko.services.search import queries, vector_queries
 from kijko.services.search.asking import asked
+from kijko.services.search.questions import Questions
 
 LONGEST_QUERY: Final = 1000
 
 
-async def search(reader: OrgReader, project_id: UUID, query: str, *, limit: int) -> bytes:
+async def search(reader: OrgReader, questions: Questions, project_id: UUID, query: str, *, limit: int) -> bytes:
     """The best chunks as the wire's JSON, a list of SearchResult, the best first; empty where nothing fits.
+
+    Words decide, and where the project has vectors these too, but not about a name: there vectors only confuse.
 
     Raises:
         ProjectNotFound: there is no such project that the caller may read. Invalid: there is no question.
@@ -22,8 +25,15 @@ async def search(reader: OrgReader, project_id: UUID, query: str, *, limit: int)
     if not 1 <= len(text) <= LONGEST_QUERY:
         raise Invalid(f"q must have 1 to {LONGEST_QUERY:,} characters besides spaces around it.", field="q")
     found = asked(text)
+    model = vector = None
+    if questions.configured and not found.is_identifier:
+        actions, models = await reader.gather(access.ACTIONS.bind(project_id), vector_queries.MODEL.bind(project_id))
+        access.check(actions, "read")
+        model = models[0] if models else None
+        vector = await questions.vector(model, text)
     actions, results = await reader.gather(
-        access.ACTIONS.bind(project_id), queries.SEARCH.bind(project_id, found.terms, found.weights, limit)
+        access.ACTIONS.bind(project_id),
+        queries.SEARCH.bind(project_id, found.terms, found.weights, limit, model, vector),
     )
     access.check(actions, "read")
     return results or b"[]"
