@@ -129,10 +129,28 @@ class Crew:
             task.cancel()
 
     async def _start(self) -> Member:
+        # Once begun it is ended, whoever goes away: each question to the nursery has one answer.
+        starting = asyncio.ensure_future(self._fork())
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._not_wanted)
+            raise
+
+    def _not_wanted(self, starting: "asyncio.Future[Member]") -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            self._drop(starting.result())
+
+    async def _fork(self) -> Member:
         async with self._starting:
             if self._nursery is None or not self._nursery.lives:
                 self._nursery = await Nursery.start(self.module, self.address_bytes)
-            member = await self._nursery.fork()
+            try:
+                member = await self._nursery.fork()
+            except Exception:
+                nursery, self._nursery = self._nursery, None
+                await nursery.close()
+                raise
         self._all.add(member.pid)
         return member
 
