@@ -166,6 +166,18 @@ async def test_who_is_removed_is_refused_at_once_everywhere(person: Make, owner:
     assert (await gone.http.get("/organization")).json()["id"] == left["id"]
 
 
+async def test_who_was_taken_out_names_and_invites_into_no_other_organization_instead(
+    person: Make, owner: Owner, shared: Shared
+) -> None:
+    boss, email = person(), fresh_email()
+    admin = hire(owner, shared, boss, person(), "admin")
+    assert (await boss.http.delete(f"/organization/members/{admin.id}")).status_code == 200
+    assert said(await admin.http.patch("/organization", json={"name": "Ours"})) == (404, "ORGANIZATION_NOT_FOUND")
+    assert said(await ask_in(admin, email)) == (404, "ORGANIZATION_NOT_FOUND")
+    assert [each["name"] for each in (await admin.http.get("/organizations")).json()] == ["Test organization"]
+    assert owner.execute("select from invitations where email = %s", (email,)).fetchone() is None
+
+
 async def test_who_leaves_twice_leaves_one_organization(person: Make, owner: Owner, shared: Shared) -> None:
     boss, other = person(), person()
     worker = hire(owner, shared, other, hire(owner, shared, boss, person()))

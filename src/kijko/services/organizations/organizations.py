@@ -19,8 +19,13 @@ async def found(tx: OrgTx, name: str) -> bytes:
     return _there(await queries.get(tx, await queries.found(tx, name)))
 
 
-async def rename(tx: OrgTx, name: str) -> bytes:
-    """Names the active organization; answers the Organization as JSON. Raises Forbidden, OrganizationNotFound."""
+async def rename(tx: OrgTx, principal: Principal, name: str) -> bytes:
+    """Names the active organization; answers the Organization as JSON.
+
+    Raises:
+        Forbidden: the caller is no owner or admin. OrganizationNotFound: see access.require_meant.
+    """
+    await access.require_meant(tx, principal)
     await access.require_manager(tx, "name it")
     await queries.rename(tx, name)
     return _there(await queries.get(tx))
