@@ -1,13 +1,28 @@
-"""`python -m bench [reads] [projects] [search] [runs] [memory] [chunking]`: without a name, all of them."""
+"""`python -m bench [chunking] [reads] …`: what is named, or everything."""
 
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from bench import chunking, memory, projects, reads, runs, search
-from bench.scene import scene
+from bench import chunking, ingestion, memory, projects, reads, runs, search
+from bench.scene import Scene, scene
+
+Lines = list[str]
+ALONE: Final[Mapping[str, Callable[[], Lines]]] = {"chunking": lambda: chunking.lines(chunking.measure())}
+"""Needs nothing that runs."""
+ON_STACK: Final[Mapping[str, Callable[[Scene], Lines]]] = {
+    "reads": lambda found: reads.lines(reads.measure(found)),
+    "projects": lambda found: projects.lines(projects.measure(found)),
+    "search": lambda found: search.lines(search.measure(found)),
+    "ingestion": lambda found: ingestion.lines(ingestion.measure(found)),
+    "runs": lambda found: runs.lines(*runs.measure(found)),
+    "memory": lambda found: memory.lines(memory.measure(found)),
+}
+"""Needs a running stack; `memory` looks at what the others have left of it, so it is the last."""
 
 
 def _import_s() -> float:
@@ -24,28 +39,26 @@ def _import_s() -> float:
     return min(times)
 
 
+def _say(lines: Lines) -> None:
+    print("\n".join(lines), flush=True)
+
+
 def main() -> None:
-    """Measures and prints."""
-    wanted = set(sys.argv[1:]) or {"reads", "projects", "search", "runs", "memory", "chunking"}
-    out: list[str] = []
-    if "chunking" in wanted:
-        out += chunking.lines(chunking.measure())
-    if wanted == {"chunking"}:
-        print("\n".join(out))
-        return
-    with scene() as found:
-        if "reads" in wanted:
-            out += reads.lines(reads.measure(found))
-        if "projects" in wanted:
-            out += projects.lines(projects.measure(found))
-        if "search" in wanted:
-            out += search.lines(search.measure(found))
-        if "runs" in wanted:
-            out += runs.lines(*runs.measure(found))
-        if "memory" in wanted:
-            out += memory.lines(memory.measure(found))
-    out += ["", f"import of the API, with the interpreter's start: {_import_s():.2f} s (bar 1.5)"]
-    print("\n".join(out))
+    """Measures, and prints each table as soon as it is there."""
+    wanted = sys.argv[1:] or [*ALONE, *ON_STACK, "import"]
+    unknown = set(wanted) - {*ALONE, *ON_STACK, "import"}
+    if unknown:
+        sys.exit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join([*ALONE, *ON_STACK, 'import'])}.")
+    for name in ALONE:
+        if name in wanted:
+            _say(ALONE[name]())
+    if ON_STACK.keys() & set(wanted):
+        with scene() as found:
+            for name in ON_STACK:
+                if name in wanted:
+                    _say(ON_STACK[name](found))
+    if "import" in wanted:
+        _say(["", f"import of the API, with the interpreter's start: {_import_s():.2f} s (bar 1.5)"])
 
 
 if __name__ == "__main__":

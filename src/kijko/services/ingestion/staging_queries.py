@@ -94,8 +94,8 @@ class Amount:
 _AMOUNT = Query(
     Amount,
     """
-    select count(*), count(*) filter (where f.state = 'unread'),
-      coalesce(sum(f.size_bytes) filter (where f.state = 'unread'), 0)::bigint
+    select count(*) as files, count(*) filter (where f.state = 'unread') as unread,
+      coalesce(sum(f.size_bytes) filter (where f.state = 'unread'), 0)::bigint as unread_bytes
     from ingestion_files f
     where f.organization_id = $1::uuid and f.ingestion_id = $2::uuid
     """,
@@ -442,7 +442,7 @@ class Ended:
 _UNSWEPT = Query(
     Ended,
     """
-    select i.id, i.organization_id, i.project_id, i.status = 'completed'
+    select i.id, i.organization_id, i.project_id, i.status = 'completed' as serves
     from ingestions i
     where i.completed_at is not null and not i.swept and ($1::uuid is null or i.project_id = $1)
     order by i.completed_at

@@ -274,7 +274,8 @@ class Project:
 _PROJECT = Query(
     Project,
     """
-    select p.chunking_strategy, p.include_metadata, p.anonymize_secrets, p.settings, x.ingestion_id
+    select p.chunking_strategy, p.include_metadata, p.anonymize_secrets, p.settings,
+      x.ingestion_id as serving
     from projects p
     left join project_indexes x on x.project_id = p.id
     where p.id = $1::uuid
@@ -298,7 +299,8 @@ class Repository:
 _REPOSITORIES = Query(
     Repository,
     """
-    select r.id, r.repository_url, r.repository_name, r.branch, r.last_commit_hash, r.include_paths, r.exclude_paths
+    select r.id, r.repository_url as url, r.repository_name as name, r.branch, r.last_commit_hash as last_commit,
+      r.include_paths as include, r.exclude_paths as exclude
     from project_repositories r
     where r.project_id = $1::uuid
     order by r.created_at, r.id

@@ -52,11 +52,12 @@ def analyse(path: str, language: str | None, pieces: Sequence[Piece]) -> list[by
     ]
 
 
-def _weights(where: Counter[str], piece: Piece, counted: Counter[str]) -> Counter[str]:
+def _weights(where: dict[str, int], piece: Piece, counted: Counter[str]) -> dict[str, int]:
     found = where.copy()
+    known = found.get
     for token, times in counted.items():
         for term in expanded(token):
-            found[term] += times
+            found[term] = known(term, 0) + times
     for name in _names(piece):
         _add(found, _name_terms(name), NAME_WEIGHT)
     for token in tokens(_summary(piece.text)):
@@ -64,9 +65,9 @@ def _weights(where: Counter[str], piece: Piece, counted: Counter[str]) -> Counte
     return found
 
 
-def _add(found: Counter[str], terms: Iterable[str], weight: int) -> None:
+def _add(found: dict[str, int], terms: Iterable[str], weight: int) -> None:
     for term in terms:
-        found[term] += weight
+        found[term] = found.get(term, 0) + weight
 
 
 def _names(piece: Piece) -> set[str]:
@@ -88,8 +89,8 @@ def _name_terms(name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _path_terms(path: str) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _path_terms(path: str) -> dict[str, int]:
+    found: dict[str, int] = {}
     folder, _, name = path.rpartition("/")
     stem, _, _ = name.partition(".")
     for token in tokens(folder):

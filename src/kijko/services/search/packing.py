@@ -39,7 +39,9 @@ def source_of(path: str) -> int:
 def pack(source: int, length: int, file_length: int, weights: Mapping[str, int]) -> bytes:
     """One piece. Lengths are in words; weights are at least 1, and above 31 tell nothing more."""
     low = source << 14 | _bits(length, 2.5, 0, _LONGEST) << 4 | _bits(file_length, 1, 4, _LARGEST)
-    postings = array("I", [low | min(weight, _HEAVIEST) << 9 for weight in weights.values()])
+    by_weight = [low | weight << 9 for weight in range(_HEAVIEST + 1)]
+    top = by_weight[-1]
+    postings = array("I", [by_weight[w] if w < _HEAVIEST else top for w in weights.values()])
     return _HEAD.pack(source, length, len(postings)) + postings.tobytes() + "\0".join(weights).encode()
 
 
