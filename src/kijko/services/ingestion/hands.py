@@ -12,7 +12,6 @@ import orjson
 
 from kijko.clients.git import Entry, Objects, history, unsafe
 from kijko.core.crew import mark
-from kijko.services import chunking
 from kijko.services.ingestion.columns import keepable, numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
 from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm
@@ -211,6 +210,8 @@ def _read_plainly(files: Iterable[Content], wishes: Wishes) -> Iterator[Outcome]
 
 def _read_by_webhook(files: Iterable[Content], wishes: Wishes) -> Iterator[Outcome]:
     """The same, with the cuts of the project's webhook. Files wait for it together, some at a time."""
+    from kijko.services import chunking  # noqa: PLC0415  # few projects have a webhook, and it takes memory
+
     assert wishes.hook is not None  # noqa: S101  # it is asked because there is one
     options = options_of(wishes)
     left = iter(files)
