@@ -160,7 +160,7 @@ async def list_own(reader: CurrentReader) -> Response:
     status_code=status.HTTP_201_CREATED,
     response_model=Organization,
     summary="Make an organization",
-    responses=problems("RATE_LIMITED", "UNAVAILABLE"),
+    responses=problems("CONFLICT", "RATE_LIMITED", "UNAVAILABLE"),
 )
 async def found(body: OrganizationRequest, _: _FoundingLimit, tx: CurrentTx) -> Response:
     """Makes an organization on the free plan; you are its owner. Name it with X-Organization-Id to work in it."""

@@ -15,7 +15,11 @@ async def list_own(reader: OrgReader) -> bytes:
 
 
 async def found(tx: OrgTx, name: str) -> bytes:
-    """Makes an organization on the free plan, the caller its owner; answers the Organization as JSON."""
+    """Makes an organization on the free plan, the caller its owner; answers the Organization as JSON.
+
+    Raises:
+        Raised (KJ409, a Conflict): they own ten on the free plan.
+    """
     return _there(await queries.get(tx, await queries.found(tx, name)))
 
 
