@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg
 from tests.fakes import issuer as issuers
+from tests.fakes.git_server import GitServer
 
 from bench.processes import free_port
 from kijko.local.stack import Stack
@@ -27,6 +28,8 @@ class Scene:
     organization: uuid.UUID
     skill: uuid.UUID
     token: str
+    git: GitServer
+    """Serves repositories to whoever ingests them."""
     admin_url: str
     """The database as its superuser, who alone may have plans told."""
 
@@ -57,21 +60,24 @@ def scene() -> Iterator[Scene]:
     """Starts the stack without Keycloak (its part in a request is its keys) and fills it."""
     folder = Path(tempfile.mkdtemp(prefix="kijko-b-"))
     url, server = issuers.serve(folder)
+    git = GitServer(folder / "served").__enter__()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")} | {
         "KIJKO_PORT": str(free_port()),
+        "KIJKO_GIT_ALLOWED_HOSTS": json.dumps([git.pair]),
         "KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps([{"issuer": url, "jwks_url": url}]),
     }
     parts = ("postgres", "redis", "mail", "stripe", "api", "worker", "scheduler")
     stack = Stack(folder / "home", parts=parts, environ=environ, say=print)
     stack.start()
     try:
-        yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"), stack.database().url())
+        yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"), git, stack.database().url())
     finally:
         stack.remove()
         server.shutdown()
+        git.__exit__(None, None, None)
 
 
-def _fill(environ: dict[str, str], issuer: issuers.Issuer, admin_url: str) -> Scene:
+def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, admin_url: str) -> Scene:
     user = uuid.uuid4()
     with psycopg.connect(environ["KIJKO_DATABASE_URL"], autocommit=True) as owner:
         register = "select kijko.register(%s, %s, 'Bench', 'Person', true, 'Bench')"
@@ -93,7 +99,7 @@ def _fill(environ: dict[str, str], issuer: issuers.Issuer, admin_url: str) -> Sc
         )
         owner.execute("analyze")
         skill = _one(owner, "select id from skills where name = 'Skill 500'", ())
-    return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization), admin_url)
+    return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization), git, admin_url)
 
 
 def _one(owner: psycopg.Connection, statement: str, arguments: tuple[object, ...]) -> uuid.UUID:

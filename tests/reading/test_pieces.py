@@ -182,7 +182,13 @@ def test_options_have_a_key_that_tells_them_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"strategy": "magic"}, {"budget_tokens": 3}, {"overlap_tokens": 400}, {"overlap_tokens": -1}]
+    "wrong",
+    [
+        {"strategy": "magic"},
+        {"budget_tokens": 3},
+        {"strategy": "fixed", "overlap_tokens": 400},
+        {"strategy": "fixed", "overlap_tokens": -1},
+    ],
 )
 def test_options_that_cannot_be_met_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"the|no such"):

@@ -72,13 +72,6 @@ def test_what_is_included_by_name_is_taken_though_it_is_vendored() -> None:
     assert "vendored" in (_skip("node_modules/x/a.go", include=("*.go",)) or "")
 
 
-def test_a_repository_s_patterns_and_the_project_s_must_both_fit() -> None:
-    selection = Selection.of({}, ("python",), (), within=("src/",))
-    assert selection.skip("src/a.py", 1) is None
-    assert selection.skip("a.py", 1) is not None
-    assert selection.skip("src/a.js", 1) is not None
-
-
 @pytest.mark.parametrize(
     ("content", "word"),
     [

@@ -176,18 +176,18 @@ async def test_files_and_chunks_are_listed_by_path_in_pages(person: PersonFactor
     at = f"/projects/{project['id']}"
     files = (await one.http.get(f"{at}/files", params={"pageSize": 2})).json()
     assert FilePage.model_validate(files).model_dump(mode="json", by_alias=True) == files
-    assert [each["path"] for each in files["files"]] == ["a.py", "b.py"]
+    assert [each["path"] for each in files["data"]] == ["a.py", "b.py"]
     assert (files["total"], files["page"], files["pageSize"], files["hasMore"]) == (3, 1, 2, True)
-    assert set(files["files"][0]) == {field.alias for field in IndexedFile.model_fields.values()}
+    assert set(files["data"][0]) == {field.alias for field in IndexedFile.model_fields.values()}
     pages = [(await one.http.get(f"{at}/chunks", params={"pageSize": 4, "page": n})).json() for n in (1, 2, 3)]
     assert ChunkPage.model_validate(pages[0]).model_dump(mode="json", by_alias=True) == pages[0]
-    assert set(pages[0]["chunks"][0]) == {field.alias for field in Chunk.model_fields.values()}
-    listed = [(each["path"], each["ordinal"]) for page in pages for each in page["chunks"]]
+    assert set(pages[0]["data"][0]) == {field.alias for field in Chunk.model_fields.values()}
+    listed = [(each["path"], each["ordinal"]) for page in pages for each in page["data"]]
     assert listed == [(path, n) for path in ("a.py", "b.py", "c/d.py") for n in range(3)]
     assert [page["hasMore"] for page in pages] == [True, True, False]
     assert {page["total"] for page in pages} == {9}
     of_one = (await one.http.get(f"{at}/chunks", params={"path": "b.py"})).json()
-    assert "".join(each["content"] for each in of_one["chunks"]) == CONFIG
+    assert "".join(each["content"] for each in of_one["data"]) == CONFIG
     assert (await one.http.get(f"{at}/chunks", params={"path": "none.py"})).json()["total"] == 0
 
 

@@ -1,5 +1,7 @@
 """Secrets that must be read again are kept encrypted (Fernet: AES-128-CBC with an HMAC)."""
 
+import hmac
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from kijko.settings import Auth, required
@@ -18,8 +20,9 @@ class Box:
         Raises:
             ValueError: one of them is not a Fernet key.
         """
+        self._keys = tuple(key.strip().encode() for key in keys.split(",") if key.strip())
         try:
-            self._fernet = MultiFernet([Fernet(key.strip()) for key in keys.split(",") if key.strip()])
+            self._fernet = MultiFernet([Fernet(key) for key in self._keys])
         except ValueError:
             raise ValueError(
                 "KIJKO_AUTH_ENCRYPTION_KEY must hold Fernet keys (32 bytes, url-safe base64), separated by commas."
@@ -33,6 +36,10 @@ class Box:
     def seal(self, plain: bytes) -> bytes:
         """The encrypted form, in ASCII."""
         return self._fernet.encrypt(plain)
+
+    def derived(self, purpose: bytes) -> tuple[bytes, ...]:
+        """Secrets of 32 bytes for a purpose, one of each key, the newest first. They need not be kept anywhere."""
+        return tuple(hmac.digest(key, b"kijko:" + purpose, "sha256") for key in self._keys)
 
     def open(self, sealed: bytes, *, max_age_s: int | None = None) -> bytes:
         """What was sealed.

@@ -4,9 +4,22 @@ Owns no table. Pure and synchronous, its values can be pickled: it runs in proce
 what is taken, how it is cut and what becomes of secrets.
 """
 
-from kijko.services.reading.reading import read_file, warm
+from kijko.services.reading.reading import Cut, Shown, read_file, show, warm
 from kijko.services.reading.results import FileRead, Options, Piece, Secret, Skipped
 from kijko.services.reading.selection import Selection
 from kijko.services.reading.tokens import TOKENIZER
 
-__all__ = ["TOKENIZER", "FileRead", "Options", "Piece", "Secret", "Selection", "Skipped", "read_file", "warm"]
+__all__ = [
+    "TOKENIZER",
+    "Cut",
+    "FileRead",
+    "Options",
+    "Piece",
+    "Secret",
+    "Selection",
+    "Shown",
+    "Skipped",
+    "read_file",
+    "show",
+    "warm",
+]

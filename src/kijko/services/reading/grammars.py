@@ -47,9 +47,9 @@ _BODY: Final = (
 _KINDS: Final = 65_536
 _SMALL: Final = 32_768
 """Bytes that are parsed without a guard: however wrong they are, it takes no time."""
-_STEPS_EACH_BYTE, _STEPS_MORE = 0.05, 500
+_STEPS_EACH_BYTE, _STEPS_MORE = 0.03, 300
 """What a parse may take: in ordinary code the parser reports once in 50 to 250 bytes."""
-_DEADLINE_S: Final = 10.0
+_DEADLINE_S: Final = 15.0
 """The last resort. The steps are the guard, since they do not depend on how busy the machine is."""
 
 

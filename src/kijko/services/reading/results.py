@@ -15,7 +15,7 @@ class Options:
     """How a project's files are read.
 
     Args:
-        strategy: semantic, recursive or fixed. `custom` reads as semantic here; `clients.chunker` asks the webhook.
+        strategy: semantic, recursive or fixed. `custom` is semantic here; services.chunking asks the webhook.
         budget_tokens: the most that a piece may have.
         overlap_tokens: how much of a piece comes again at the next one's beginning; only for `fixed`.
         signatures: definitions' first lines go into `structure`. So do, each by its own switch, imports,
@@ -39,7 +39,7 @@ class Options:
             raise ValueError(f"no such strategy: {self.strategy}")
         if self.budget_tokens < SMALLEST_BUDGET:
             raise ValueError(f"the budget must be at least {SMALLEST_BUDGET} tokens")
-        if not 0 <= self.overlap_tokens <= self.budget_tokens // 2:
+        if self.strategy == "fixed" and not 0 <= self.overlap_tokens <= self.budget_tokens // 2:
             raise ValueError("the overlap must be at most half of the budget")
 
     @property

@@ -16,7 +16,7 @@ class Selection:
     """Made once for a source, asked for each of its files. It is not pickled: make it where it is asked."""
 
     def __init__(
-        self, ignored: Mapping[bytes, Patterns], include: Sequence["Wanted"], exclude: "Wanted", literal: frozenset[str]
+        self, ignored: Mapping[bytes, Patterns], include: "Wanted | None", exclude: "Wanted", literal: frozenset[str]
     ) -> None:
         self._ignored = ignored
         self._include = include
@@ -25,29 +25,20 @@ class Selection:
         self._folders: dict[bytes, str | None] = {}
 
     @classmethod
-    def of(
-        cls,
-        gitignores: Mapping[str, bytes],
-        include: Sequence[str],
-        exclude: Sequence[str],
-        *,
-        within: Sequence[str] = (),
-    ) -> "Selection":
+    def of(cls, gitignores: Mapping[str, bytes], include: Sequence[str], exclude: Sequence[str]) -> "Selection":
         """A selection.
 
         Args:
             gitignores: folder (`""` is the root, no slash at the end) → the content of its .gitignore.
             include: patterns, or names of languages; a file must match one of them. None: all do.
             exclude: the same; what matches is left out.
-            within: a second list like `include`, that a file must match too: a repository's beside the project's.
         """
         ignored = {
             folder.strip("/").encode("utf-8", "surrogateescape"): Patterns(split(text))
             for folder, text in gitignores.items()
         }
-        lists = [Wanted(each) for each in (include, within) if each]
-        literal = frozenset(part for each in (*include, *within) for part in each.strip("/").split("/"))
-        return cls(ignored, lists, Wanted(exclude), literal)
+        literal = frozenset(part for each in include for part in each.strip("/").split("/"))
+        return cls(ignored, Wanted(include) if include else None, Wanted(exclude), literal)
 
     def skip(self, path: str, size: int | None, *, is_file: bool = True) -> str | None:
         """Why that file is not taken, in words for people; None: take it.
@@ -65,7 +56,7 @@ class Selection:
         if reason is not None:
             return reason
         language = by_path(path)
-        if any(not each.has(raw, language) for each in self._include):
+        if self._include is not None and not self._include.has(raw, language):
             return "not among the patterns to include"
         found = refusal.by_path(path, size)
         if found is not None and self._literal.isdisjoint(path.split("/")):

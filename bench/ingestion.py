@@ -1,0 +1,232 @@
+"""Ingestions through the API: against gitingest on the same tree, one changed file, memory, and the API meanwhile.
+
+gitingest runs in a virtual environment of its own in the cache folder. It only concatenates; its tokens are not
+counted, since its tokenizer downloads a vocabulary each time it finds none. Both sides run by turns.
+"""
+
+import os
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import httpx
+import psutil
+import psycopg
+from tests.fakes.git_server import Repository
+
+from bench import trees
+from bench.scene import Scene
+from kijko.local.cache import built, user_cache
+
+_GITINGEST = "gitingest==0.3.1"
+_RUN = """
+import sys, time
+from gitingest import ingest
+import gitingest.output_formatter as formatter
+formatter._format_token_count = lambda text: None
+began = time.perf_counter()
+summary, tree, content = ingest(sys.argv[1], max_file_size=10_000_000)
+open(sys.argv[2], "w").write(tree + content)
+print(time.perf_counter() - began)
+"""
+_ROUNDS = 2
+_MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds, and MB of proportional memory of the worker with its processes."""
+
+    gitingest_s: float
+    stored_s: float
+    searchable_s: float
+    first_s: float
+    second_s: float
+    chunks: int
+    peak_mb: float
+    small_mb: float
+    many_mb: float
+    idle_p99_ms: float
+    busy_p99_ms: float
+
+
+def measure(scene: Scene) -> Measured:
+    """Everything, one after another."""
+    client = _Client(scene)
+    tree = trees.package()
+    gitingest, firsts = [], []
+    for _ in range(_ROUNDS):
+        gitingest.append(_gitingest(tree))
+        firsts.append(client.first(trees.committed(scene.git, tree)))
+    first = min(firsts, key=lambda each: each.searchable_s)
+    second = min(client.again(first.project, first.repository, at) for at in range(3))
+    small = client.first(trees.small_files(scene.git, 3_000))
+    many = client.first(trees.small_files(scene.git, 30_000))
+    idle = client.p99_ms(seconds=8)
+    busy = client.while_busy(trees.committed(scene.git, tree))
+    return Measured(
+        gitingest_s=min(gitingest),
+        stored_s=first.stored_s,
+        searchable_s=first.searchable_s,
+        first_s=first.whole_s,
+        second_s=second,
+        chunks=first.chunks,
+        peak_mb=first.peak_mb,
+        small_mb=small.peak_mb,
+        many_mb=many.peak_mb,
+        idle_p99_ms=idle,
+        busy_p99_ms=busy,
+    )
+
+
+@dataclass(frozen=True)
+class _First:
+    project: str
+    repository: Repository
+    stored_s: float
+    """From the fetched repository to its chunks."""
+    searchable_s: float
+    whole_s: float
+    chunks: int
+    peak_mb: float
+
+
+class _Client:
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._http = httpx.Client(base_url=scene.api, headers={"Authorization": f"Bearer {scene.token}"}, timeout=60)
+
+    def project(self, repository: Repository) -> str:
+        body = {"name": f"Bench {uuid.uuid4().hex[:12]}", "type": "repository"}
+        made: str = self._http.post("/projects", json=body).json()["project"]["id"]
+        source = {"provider": "github", "repositoryUrl": repository.url, "branch": "main"}
+        assert self._http.post(f"/projects/{made}/repositories", json=source).status_code == 201
+        return made
+
+    def ingest(self, project: str) -> tuple[dict[str, Any], float]:
+        began = time.perf_counter()
+        answer = self._http.post(f"/projects/{project}/ingest", json={})
+        assert answer.status_code == 202, answer.text
+        while True:
+            progress = self._http.get(f"/projects/{project}/progress").json()
+            if progress["completedAt"] is not None:
+                assert progress["errorCode"] is None, progress
+                return progress, time.perf_counter() - began
+            time.sleep(0.05)
+
+    def first(self, repository: Repository) -> _First:
+        project = self.project(repository)
+        with _peak(self._scene.process("WORKER")) as peak:
+            progress, whole = self.ingest(project)
+        at = self._phases(project)
+        return _First(
+            project,
+            repository,
+            stored_s=at["optimization"] - at["parsing"],
+            searchable_s=at["end"] - at["parsing"],
+            whole_s=whole,
+            chunks=progress["metrics"]["chunksCreated"],
+            peak_mb=peak[0] / _MB,
+        )
+
+    def again(self, project: str, repository: Repository, number: int) -> float:
+        """One changed file, with its fetch."""
+        repository.commit({"bench_changed.py": f"changed = {number}\n"})
+        with self._owner() as owner:
+            owner.execute("update projects set status = 'error' where id = %s", (project,))
+        return self.ingest(project)[1]
+
+    def p99_ms(self, *, seconds: float = 0, until: threading.Event | None = None) -> float:
+        """Of reading a project by its id, a hundred times a second."""
+        with self._owner() as owner:
+            (project,) = owner.execute("select id from projects limit 1").fetchone() or (None,)
+        took, end = [], time.perf_counter() + seconds
+        while not until.is_set() if until is not None else time.perf_counter() < end:
+            began = time.perf_counter()
+            assert self._http.get(f"/projects/{project}").status_code == 200
+            took.append((time.perf_counter() - began) * 1000)
+            time.sleep(max(0.0, 0.01 - (time.perf_counter() - began)))
+        return quantiles(took, n=100)[-1]
+
+    def while_busy(self, repository: Repository) -> float:
+        project, ended, found = self.project(repository), threading.Event(), [0.0]
+        reading = threading.Thread(target=lambda: found.__setitem__(0, _Client(self._scene).p99_ms(until=ended)))
+        reading.start()
+        self.ingest(project)
+        ended.set()
+        reading.join()
+        return found[0]
+
+    def _phases(self, project: str) -> dict[str, float]:
+        with self._owner() as owner:
+            rows = owner.execute(
+                "select coalesce(data ->> 'phase', 'end'), extract(epoch from created_at)::float8 from room_events "
+                "where room = %s and event in ('phase_started', 'ingestion_complete') order by id",
+                (f"project:{project}",),
+            ).fetchall()
+        return dict(rows)
+
+    def _owner(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self._scene.environ["KIJKO_DATABASE_URL"], autocommit=True)
+
+
+@contextmanager
+def _peak(worker: psutil.Process) -> Iterator[list[float]]:
+    """The most that the worker and its processes took together, shared pages counted once."""
+    peak, ended = [0.0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.1):
+            total = 0
+            for each in (worker, *worker.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    total += each.memory_full_info().pss
+            peak[0] = max(peak[0], total)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        looking.join()
+
+
+def _gitingest(tree: Path) -> float:
+    place = built(user_cache(os.environ) / "bench", _GITINGEST, _install)
+    python = place / "venv" / "bin" / "python"
+    told = subprocess.run(
+        [python, "-c", _RUN, tree, place / "out.txt"], check=True, capture_output=True, text=True
+    ).stdout
+    return float(told.split()[-1])
+
+
+def _install(place: Path) -> None:
+    uv = Path(__file__).parents[1] / ".venv" / "bin" / "uv"
+    subprocess.run([uv, "venv", "--quiet", "--relocatable", place / "venv"], check=True)
+    target = ("--python", place / "venv" / "bin" / "python")
+    subprocess.run([uv, "pip", "install", "--quiet", *target, _GITINGEST], check=True)
+
+
+def lines(measured: Measured) -> list[str]:
+    """The table."""
+    of = measured
+    return [
+        "",
+        f"ingestion of {trees.PACKAGE} ({of.chunks:,} chunks); gitingest {of.gitingest_s:.1f} s",
+        f"  to stored chunks     {of.stored_s:6.1f} s  {of.stored_s / of.gitingest_s:5.2f} of gitingest (bar 1.0)",
+        f"  to searchable        {of.searchable_s:6.1f} s  {of.searchable_s / of.gitingest_s:5.2f} (bar 2.0)",
+        f"  with fetch           {of.first_s:6.1f} s",
+        f"  one changed file     {of.second_s:6.2f} s  {of.second_s / of.first_s:5.2f} of the first (bar 0.10)",
+        f"  memory at its peak   {of.peak_mb:6.0f} MB (bar 250); {of.small_mb:.0f} MB for 3,000 small files, "
+        f"{of.many_mb:.0f} MB for 30,000",
+        f"  API by id, p99       {of.idle_p99_ms:6.1f} ms idle, {of.busy_p99_ms:.1f} ms during an ingestion, "
+        f"{of.busy_p99_ms / of.idle_p99_ms:.1f} times (bar 2)",
+    ]

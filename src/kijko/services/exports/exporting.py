@@ -1,0 +1,154 @@
+"""An export, opened and streamed: files by path, some hundred at a time, and their pieces some hundred at a time."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal
+from uuid import UUID
+
+from kijko.core.tenancy import OrgReader
+from kijko.services.exports import queries, rules
+from kijko.services.exports.joining import without_overlap
+from kijko.services.exports.queries import File, Named
+from kijko.services.exports.rules import Budget, Part
+from kijko.services.exports.tree import Tree
+from kijko.services.exports.writing import Json, Markdown, Summary, Writer
+from kijko.services.projects import access
+from kijko.services.projects.errors import ProjectNotFound
+
+Format = Literal["json", "markdown"]
+
+_FILES: Final = 500
+_PIECES: Final = 400
+_BATCH_TOKENS: Final = 50_000
+_FIRST: Final = UUID(int=0)
+_WRITERS: Final[dict[Format, type[Writer]]] = {"json": Json, "markdown": Markdown}
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file to come: its name, its kind and its parts."""
+
+    name: str
+    content_type: str
+    parts: AsyncIterator[bytes]
+
+
+async def open_export(reader: OrgReader, project_id: UUID, form: Format, max_tokens: int | None) -> Export:
+    """An export of what serves. A project without an index has an empty one.
+
+    Args:
+        max_tokens: how many tokens it may have; None: all of it.
+
+    Raises:
+        ProjectNotFound: the caller may not read it, or there is none.
+    """
+    await access.require(reader, project_id, "read")
+    project = await queries.named(reader, project_id)
+    if project is None:
+        raise ProjectNotFound
+    writer = _WRITERS[form]()
+    return Export(project.name, writer.content_type, _parts(reader, project_id, project, writer, max_tokens))
+
+
+async def _parts(
+    reader: OrgReader, project_id: UUID, project: Named, writer: Writer, max_tokens: int | None
+) -> AsyncIterator[bytes]:
+    tree = Tree()
+    kept: list[File] = []
+    async for file in _files(reader, project_id, with_heads=max_tokens is not None):
+        tree.add(file)
+        if max_tokens is not None:
+            kept.append(file)
+    if max_tokens is None:
+        yield writer.head(Summary(project_id, project, tree, None, None))
+        async for batch in _batches(_files(reader, project_id)):
+            async for part in _contents(reader, writer, [(file, Part.WHOLE) for file in batch]):
+                yield part
+        yield writer.tail([], None)
+        return
+    budget = Budget.of(max_tokens)
+    picked = rules.picked(kept, budget.files)
+    yield writer.head(Summary(project_id, project, tree, max_tokens, budget.names))
+    for chosen in _cut([(kept[place], part) for place, part in sorted(picked.items())]):
+        async for part in _contents(reader, writer, chosen):
+            yield part
+    yield writer.tail([file for place, file in enumerate(kept) if place not in picked], budget.names)
+
+
+async def _files(reader: OrgReader, project_id: UUID, *, with_heads: bool = False) -> AsyncIterator[File]:
+    path, after = "", _FIRST
+    while True:
+        found = await queries.files(reader, project_id, path, after, _FILES, with_heads=with_heads)
+        for file in found:
+            yield file
+        if len(found) < _FILES:
+            return
+        path, after = found[-1].path, found[-1].id
+
+
+async def _batches(files: AsyncIterator[File]) -> AsyncIterator[list[File]]:
+    batch: list[File] = []
+    tokens = 0
+    async for file in files:
+        if batch and (tokens + file.tokens > _BATCH_TOKENS or len(batch) >= _FILES):
+            yield batch
+            batch, tokens = [], 0
+        batch.append(file)
+        tokens += file.tokens
+    if batch:
+        yield batch
+
+
+def _cut(chosen: Sequence[tuple[File, Part]]) -> Iterable[list[tuple[File, Part]]]:
+    batch: list[tuple[File, Part]] = []
+    tokens = 0
+    for file, part in chosen:
+        if batch and (tokens + file.tokens > _BATCH_TOKENS or len(batch) >= _FILES):
+            yield batch
+            batch, tokens = [], 0
+        batch.append((file, part))
+        tokens += file.tokens
+    if batch:
+        yield batch
+
+
+async def _contents(reader: OrgReader, writer: Writer, chosen: Sequence[tuple[File, Part]]) -> AsyncIterator[bytes]:
+    """Runs of whole files together, those by their heads one by one, in order."""
+    for part, run in groupby(chosen, key=lambda each: each[1]):
+        files = [file for file, _ in run]
+        if part is Part.WHOLE:
+            async for written in _whole(reader, writer, files):
+                yield written
+            continue
+        for file in files:
+            heads = await queries.heads(reader, file.id)
+            text = "".join(f"{head.line}: {head.signature}\n" for head in heads)
+            yield writer.begin(file, part, text, alone=True) + writer.text(text) + writer.end()
+
+
+async def _whole(reader: OrgReader, writer: Writer, files: Sequence[File]) -> AsyncIterator[bytes]:
+    place = ordinal = 0
+    before: queries.Piece | None = None
+    while True:
+        found = await queries.pieces(reader, [file.id for file in files], place, ordinal - 1, _PIECES)
+        out: list[bytes] = []
+        for at, group in groupby(found, key=lambda piece: piece.place):
+            pieces = list(group)
+            texts = []
+            for piece in pieces:
+                texts.append(without_overlap(before, piece))
+                before = piece
+            text = "".join(texts)
+            if at != place or ordinal == 0:
+                if place:
+                    out.append(writer.end())
+                ends = len(found) < _PIECES or pieces[-1] is not found[-1]
+                out.append(writer.begin(files[at - 1], Part.WHOLE, text, alone=ends))
+            out.append(writer.text(text))
+            place, ordinal = at, pieces[-1].ordinal + 1
+        yield b"".join(out)
+        if len(found) < _PIECES:
+            break
+    if place:
+        yield writer.end()
