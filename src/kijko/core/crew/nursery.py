@@ -22,6 +22,8 @@ from kijko.core.crew import frames, marks
 
 _PR_SET_PDEATHSIG: Final = 1
 _PID: Final = struct.Struct("<q")
+_NICENESS: Final = 5
+"""Whoever waits for an answer goes first: requests, and model calls on the worker's loop."""
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries who has ended
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(_NICENESS)
     os.dup2(2, 1)
     jobs = importlib.import_module(module)
     if (warm := getattr(jobs, "warm", None)) is not None:
