@@ -230,7 +230,7 @@ class Ours:
         """What the API would answer."""
         found = asked(question)
         ask = sql.SQL("execute found ({}, {}, {}, {}, null, null)").format(
-            str(self._project[2]), found.terms, found.weights, 3 * LOOKED
+            str(self._project[2]), found.terms, found.weights, LOOKED
         )
         with self._api.transaction():
             _become(self._api, self._project)

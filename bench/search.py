@@ -196,7 +196,7 @@ def _questions(chance: random.Random) -> Iterator[tuple[str, str]]:
 
 def _search(api: psycopg.Connection[Any], project: Project, question: str) -> float:
     found = asked(question)
-    ask = sql.SQL("execute found ({}, {}, {}, 100, null, null)").format(str(project[2]), found.terms, found.weights)
+    ask = sql.SQL("execute found ({}, {}, {}, 60, null, null)").format(str(project[2]), found.terms, found.weights)
     with api.transaction():
         _become(api, project)
         began = time.perf_counter()
@@ -225,7 +225,7 @@ def _plan(scene: Scene, project: Project, question: str) -> list[str]:
         admin.execute("set auto_explain.log_min_duration = 0")
         admin.execute("set plan_cache_mode = force_generic_plan")
         admin.execute(b"prepare found as " + SEARCH.encoded)
-        ask = sql.SQL("execute found ({}, {}, {}, 100, null, null)").format(str(project[2]), found.terms, found.weights)
+        ask = sql.SQL("execute found ({}, {}, {}, 60, null, null)").format(str(project[2]), found.terms, found.weights)
         with admin.transaction():
             _become(admin, project)
             admin.execute(ask).fetchall()

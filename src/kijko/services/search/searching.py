@@ -14,7 +14,7 @@ from kijko.services.search.joining import Result, results
 from kijko.services.search.questions import Questions
 
 LONGEST_QUERY: Final = 1000
-_LOOKED: Final = 100
+_LOOKED: Final = 60
 """Chunks that are looked at: neighbours among them become one result."""
 
 
