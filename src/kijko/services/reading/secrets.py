@@ -43,7 +43,7 @@ _EXAMPLE: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SEQUENCE: Final = re.compile(r".*(?:1234567|abcdef).*", re.IGNORECASE | re.DOTALL)
-_WORDS: Final = re.compile(r"[^\w$]*+[A-Za-z_$]++\d{0,3}+(?:[^\w$]++[A-Za-z_$]*+\d{0,3}+)*+")
+_WORDS: Final = re.compile(r"[^A-Za-z0-9]*+[A-Za-z]++\d{0,3}+(?:[^A-Za-z0-9]++[A-Za-z]*+\d{0,3}+)*+")
 """Words and what parts them: a name, a path of names, a call, a sentence. Nobody's password, or a weak one."""
 _REFERENCE: Final = re.compile(r"/[\w./-]*|\./[\w./-]*|https?://[^@]*|[\W_]+|\d{1,9}")
 _PLACES: Final = re.compile(
@@ -159,7 +159,7 @@ def is_example(value: str, *, guessed: bool) -> bool:
 
 
 def _is_example_address(value: str, after: str) -> bool:
-    """Whether credentials in an address are nobody's: the password is the user's name or well known, or the host is none.
+    """Whether credentials in an address are nobody's: a well-known password, or no host.
 
     Args:
         value: the password, or the address up to it.
