@@ -34,8 +34,10 @@ from kijko.local.stack import Stack
 from kijko.services import search
 from kijko.services.reading import FileRead, Options, read_file
 from kijko.services.reading.tokens import count
+from kijko.services.search import joining
 from kijko.services.search.asking import asked
-from kijko.services.search.queries import SEARCH
+from kijko.services.search.joining import results
+from kijko.services.search.queries import SEARCH, Found
 
 INSTALLED = (
     "kombu",
@@ -228,20 +230,19 @@ class Ours:
         """What the API would answer."""
         found = asked(question)
         ask = sql.SQL("execute found ({}, {}, {}, {}, null, null)").format(
-            str(self._project[2]), found.terms, found.weights, LOOKED
+            str(self._project[2]), found.terms, found.weights, 3 * LOOKED
         )
         with self._api.transaction():
             _become(self._api, self._project)
-            row = self._api.execute(ask).fetchone()
-        assert row is not None
-        return [self._checked(each) for each in row[0]]
+            rows = self._api.execute(ask).fetchall()
+        return [self._checked(each) for each in results([Found(*row) for row in rows], LOOKED)]
 
-    def _checked(self, each: dict[str, Any]) -> Result:
-        lines = self._of.files[each["path"]].split("\n")[each["startLine"] - 1 : each["endLine"]]
+    def _checked(self, each: joining.Result) -> Result:
+        lines = self._of.files[each.path].split("\n")[each.start_line - 1 : each.end_line]
         # A piece may begin and end inside a line; a placeholder stands for a secret.
-        if each["content"].strip() not in "\n".join(lines) and "[" not in each["content"]:
+        if each.content.strip() not in "\n".join(lines) and "[" not in each.content:
             self.wrong += 1
-        return Result(each["path"], each["startLine"], each["endLine"], count(each["content"]))
+        return Result(each.path, each.start_line, each.end_line, count(each.content))
 
 
 def _write(

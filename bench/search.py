@@ -196,11 +196,11 @@ def _questions(chance: random.Random) -> Iterator[tuple[str, str]]:
 
 def _search(api: psycopg.Connection[Any], project: Project, question: str) -> float:
     found = asked(question)
-    ask = sql.SQL("execute found ({}, {}, {}, 20, null, null)").format(str(project[2]), found.terms, found.weights)
+    ask = sql.SQL("execute found ({}, {}, {}, 100, null, null)").format(str(project[2]), found.terms, found.weights)
     with api.transaction():
         _become(api, project)
         began = time.perf_counter()
-        api.execute(ask).fetchone()
+        api.execute(ask).fetchall()
         return (time.perf_counter() - began) * 1000
 
 
@@ -225,13 +225,13 @@ def _plan(scene: Scene, project: Project, question: str) -> list[str]:
         admin.execute("set auto_explain.log_min_duration = 0")
         admin.execute("set plan_cache_mode = force_generic_plan")
         admin.execute(b"prepare found as " + SEARCH.encoded)
-        ask = sql.SQL("execute found ({}, {}, {}, 20, null, null)").format(str(project[2]), found.terms, found.weights)
+        ask = sql.SQL("execute found ({}, {}, {}, 100, null, null)").format(str(project[2]), found.terms, found.weights)
         with admin.transaction():
             _become(admin, project)
-            admin.execute(ask).fetchone()
+            admin.execute(ask).fetchall()
             admin.execute("set local client_min_messages = log")
             admin.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
-            admin.execute(ask).fetchone()
+            admin.execute(ask).fetchall()
     return [line for plan in told for line in _shown(plan)]
 
 

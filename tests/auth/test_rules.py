@@ -34,6 +34,7 @@ def test_addresses_of_every_kind_are_taken(address: str) -> None:
         ("@example.org", "before the @"),
         ("a b@example.org", "before the @"),
         (".a@example.org", "a dot"),
+        ("=?utf-8?q?=61da?=@example.org", "another address"),
         ("a@example", "with a dot"),
         ("a@-example.org", "mail server"),
         ("a@example..org", "mail server"),

@@ -95,6 +95,19 @@ async def test_whoever_stops_reading_stops_the_job(crew: Crew) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_whoever_goes_away_while_a_process_starts_leaves_nothing_behind(crew: Crew) -> None:
+    for wait in (0, 0.05, 0.2, 0.4):
+        starting = asyncio.create_task(done(crew, "pid"))
+        await asyncio.sleep(wait)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+    found = await asyncio.gather(*(done(crew, "pid") for _ in range(4)))
+    assert {pid for (pid,) in found} <= crew.pids
+    async with asyncio.timeout(10):  # one that was still starting is ended when it has started
+        while len(crew.pids) > 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def test_the_loop_goes_on_while_a_process_works(crew: Crew) -> None:
     working = asyncio.create_task(done(crew, "slow", 3, seconds=20))
     turns = 0

@@ -47,7 +47,7 @@ async def ingest(one: Person, project: dict[str, Any], *, force: bool = False) -
 
 async def ended(one: Person, project: dict[str, Any], ingestion_id: str) -> dict[str, Any]:
     """That ingestion, when it has ended."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             for each in (await one.http.get(f"/projects/{project['id']}/ingestions")).json()["data"]:
                 if each["id"] == ingestion_id and each["status"] in ENDED:

@@ -198,3 +198,42 @@ async def test_a_push_that_the_plan_has_nothing_left_for_starts_nothing(
     answer = await hook.github({"ref": "refs/heads/main", "after": repository.head()})
     assert (answer.status_code, answer.json()) == (202, {"started": False})
     assert (await make_project(one))["status"] == "draft"
+
+
+def _cut_by(owner: Owner, project: dict[str, Any], url: str) -> None:
+    """The project's webhook cuts its files. Set as the owner: the API takes https alone, which nobody here speaks."""
+    owner.execute(
+        "update projects set chunking_strategy = 'custom', settings = jsonb_build_object('webhookUrl', %s::text) "
+        "where id = %s",
+        (url, project["id"]),
+    )
+
+
+async def test_a_projects_own_webhook_cuts_its_files(person: Make, shared: Shared, owner: Owner) -> None:
+    one = person()
+    project = await project_of(one, served(shared, {"a.py": "a = 1\nb = 2\nc = 3\nd = 4\n", "b.md": "# B\n"}))
+    _cut_by(owner, project, shared.github_url + "/cutter")
+    done = await ingest(one, project)
+    assert (done["status"], done["notes"], done["errors"]) == ("completed", [], [])
+    cut = owner.execute(
+        "select f.path, c.start_line, c.end_line, c.kind, c.content from source_files f join chunks c on "
+        "c.file_id = f.id where f.project_id = %s and f.live order by 1, 2",
+        (project["id"],),
+    ).fetchall()
+    assert cut == [
+        ("a.py", 1, 2, "half", "a = 1\nb = 2\n"),
+        ("a.py", 3, 4, "half", "c = 3\nd = 4\n"),
+        ("b.md", 1, 1, "half", "# B\n"),
+    ]
+
+
+async def test_what_the_webhook_does_not_cut_is_read_as_semantic_and_that_is_told(
+    person: Make, shared: Shared, owner: Owner
+) -> None:
+    one = person()
+    project = await project_of(one, served(shared, {"a.py": "def f():\n    return 1\n"}))
+    _cut_by(owner, project, shared.github_url + "/nobody-cuts-here")
+    done = await ingest(one, project)
+    assert (done["status"], done["notesTotal"], done["errorsTotal"]) == ("completed", 1, 0)
+    assert (done["notes"][0]["path"], "webhook did not cut" in done["notes"][0]["message"]) == ("a.py", True)
+    assert text_of(owner, project, "a.py") == "def f():\n    return 1\n"

@@ -41,7 +41,7 @@ _PHASES = ["repository_fetch", "parsing", "chunking", "optimization", "indexing"
 async def _follow(env: dict[str, str], one: Person, room: str) -> list[tuple[int, str, dict[str, Any]]]:
     """What a client that reads the room's log sees, from the last event it knows on, until the end is told."""
     seen: list[tuple[int, str, dict[str, Any]]] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not any(event == "ingestion_complete" for _, event, _ in seen):
             log = await asyncio.to_thread(log_of, env, one, room)
             seen += log[len(seen) :]

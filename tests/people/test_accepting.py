@@ -107,6 +107,7 @@ async def test_unknown_expired_and_withdrawn_links_lead_nowhere(person: Make, ma
     boss, guest = person(), person()
     assert said(await accept(guest, "x" * 43)) == (404, "INVITATION_NOT_FOUND")
     assert said(await accept(guest, "é%00%ff")) == (404, "INVITATION_NOT_FOUND")
+    assert said(await accept(guest, "x" * 1000)) == (404, "INVITATION_NOT_FOUND")
     made = (await ask_in(boss, guest.email)).json()
     token = mailed(mailbox, guest.email)
     expire(owner, guest.email)

@@ -70,7 +70,18 @@ def test_an_organizations_has_no_project_and_without_a_message_nobody_wrote() ->
 
 
 @pytest.mark.parametrize(
-    "evil", ["a\r\nBcc: all@x.test", "a\nSubject: b\n\nbody", "a\x00b", "a\u2028Bcc: x", "\r", "x" * 5000]
+    "evil",
+    [
+        "a\r\nBcc: all@x.test",
+        "a\nSubject: b\n\nbody",
+        "a\x00b",
+        "a\u2028Bcc: x",
+        "\r",
+        "x" * 5000,
+        "=?utf-8?q?a=0D=0ABcc:_all=40x.test=0D=0A=0D=0Abody?=",
+        "=?utf-8?b?YQ0KQmNjOiBhbGxAeC50ZXN0?=",
+        "=\x00?utf-8?q?a=0ABcc:_x?=",
+    ],
 )
 def test_no_name_brings_a_header_of_its_own(evil: str) -> None:
     mail = sent(replace(ABOUT, inviter=evil, project=evil, organization=evil, message=evil))

@@ -58,6 +58,20 @@ async def test_an_organization_that_is_made_is_free_and_its_makers(person: Make)
     assert (await one.http.get("/organization")).json()["id"] == str(one.organization_id)
 
 
+async def test_whoever_owns_ten_free_organizations_makes_no_more(person: Make, owner: Owner) -> None:
+    one = person(plan="free")
+    owner.execute(
+        "with made as (insert into organizations (name) select 'Free ' || n from generate_series(1, 8) n returning id) "
+        "insert into memberships (organization_id, user_id, role) select id, %s, 'owner' from made",
+        (one.id,),
+    )
+    answers = await asyncio.gather(*(one.http.post("/organizations", json={"name": "More"}) for _ in range(3)))
+    assert sorted(each.status_code for each in answers) == [201, 409, 409]
+    refused = next(each for each in answers if each.status_code == 409)
+    assert (refused.json()["code"], "10 organizations" in refused.json()["detail"]) == ("CONFLICT", True)
+    assert len((await one.http.get("/organizations")).json()) == 10
+
+
 async def test_owners_and_admins_name_it(team: Callable[[], dict[str, Person]]) -> None:
     people = team()
     for role in ("owner", "admin"):
@@ -164,6 +178,18 @@ async def test_who_is_removed_is_refused_at_once_everywhere(person: Make, owner:
     (left,) = (await gone.http.get("/organizations")).json()
     assert left["role"] == "owner"
     assert (await gone.http.get("/organization")).json()["id"] == left["id"]
+
+
+async def test_who_was_taken_out_names_and_invites_into_no_other_organization_instead(
+    person: Make, owner: Owner, shared: Shared
+) -> None:
+    boss, email = person(), fresh_email()
+    admin = hire(owner, shared, boss, person(), "admin")
+    assert (await boss.http.delete(f"/organization/members/{admin.id}")).status_code == 200
+    assert said(await admin.http.patch("/organization", json={"name": "Ours"})) == (404, "ORGANIZATION_NOT_FOUND")
+    assert said(await ask_in(admin, email)) == (404, "ORGANIZATION_NOT_FOUND")
+    assert [each["name"] for each in (await admin.http.get("/organizations")).json()] == ["Test organization"]
+    assert owner.execute("select from invitations where email = %s", (email,)).fetchone() is None
 
 
 async def test_who_leaves_twice_leaves_one_organization(person: Make, owner: Owner, shared: Shared) -> None:

@@ -138,6 +138,8 @@ async def test_names_are_unique_in_an_organization_ignoring_case(person: PersonF
         (BODY | {"settings": {"webhookUrl": "http://chunks.example.com/"}}, "settings.webhookUrl"),
         (BODY | {"settings": {"webhookUrl": "https://me:pw@chunks.example.com/"}}, "settings.webhookUrl"),
         (BODY | {"settings": {"webhookUrl": "https:///cut"}}, "settings.webhookUrl"),
+        (BODY | {"settings": {"webhookUrl": "https://a b/"}}, "settings.webhookUrl"),
+        (BODY | {"settings": {"webhookUrl": "https://0x7f.1/"}}, "settings.webhookUrl"),
         (BODY | {"settings": {"webhookUrl": "https://[::1"}}, "settings.webhookUrl"),
     ],
 )

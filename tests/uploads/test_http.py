@@ -251,6 +251,47 @@ async def test_an_upload_that_breaks_off_leaves_nothing(person: Make, owner: Own
     assert row == (0,)
 
 
+async def test_a_hundred_files_may_come_before_their_project_and_no_more(person: Make, owner: Owner) -> None:
+    one = person()
+    project = (await make_project(one))["id"]
+    for count, expected in ((100, 200), (101, 422)):
+        body = b"".join(
+            b'--b\r\nContent-Disposition: form-data; name="files"; filename="%d.txt"\r\n\r\nx\r\n' % number
+            for number in range(count)
+        )
+        body += b'--b\r\nContent-Disposition: form-data; name="projectId"\r\n\r\n' + project.encode() + b"\r\n--b--\r\n"
+        answer = await one.http.post(
+            "/files/upload", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}
+        )
+        assert answer.status_code == expected, answer.text
+        if expected == 422:
+            assert answer.json()["field"] == "projectId"
+    assert used(owner, one) == 100
+
+
+@pytest.mark.parametrize("field", [b'name="files"; filename="more.txt"', b'name="note"'])
+async def test_a_project_that_goes_during_an_upload_is_not_found_at_its_end(
+    person: Make, owner: Owner, stack_env: dict[str, str], field: bytes
+) -> None:
+    one = person()
+    project = (await make_project(one))["id"]
+    part = b"--b\r\nContent-Disposition: form-data; %s\r\n\r\n"
+    first = part % b'name="projectId"' + project.encode() + b"\r\n"
+    first += part % b'name="files"; filename="first.txt"' + b"first\r\n" + part % field
+
+    async def body() -> AsyncIterator[bytes]:
+        yield first
+        await until(lambda: contents(stack_env, one) != {})  # the first file stands in the store
+        assert (await one.http.delete(f"/projects/{project}")).status_code == 200
+        yield b"more\r\n--b--\r\n"
+
+    answer = await one.http.post(
+        "/files/upload", content=body(), headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
+    assert said(answer) == (404, "PROJECT_NOT_FOUND")
+    await until(lambda: used(owner, one) == 0)
+
+
 async def test_what_a_killed_process_left_is_swept_after_its_hour(
     person: Make, owner: Owner, stack_env: dict[str, str]
 ) -> None:

@@ -1,23 +1,27 @@
 """Everything outside the process, built once in a composition root and passed down."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx
-from redis.asyncio import Redis
+if TYPE_CHECKING:  # for the types alone: whoever needs one client does not import them all
+    import httpx
+    from redis.asyncio import Redis
 
-from kijko.clients.embeddings import Embeddings
-from kijko.clients.forges import Forges
-from kijko.clients.git import Git, Surveyor
-from kijko.clients.keycloak import Keycloak
-from kijko.clients.mail import Mailer
-from kijko.clients.storage import Storage
-from kijko.clients.stripe import Stripe
-from kijko.core.crypto import Box
-from kijko.core.jobs import Jobs
-from kijko.core.notices import Notices
-from kijko.core.tenancy import Tenants
-from kijko.core.tokens import Tokens
-from kijko.core.turns import Turns
+    from kijko.clients.embeddings import Embeddings
+    from kijko.clients.forges import Forges
+    from kijko.clients.git import Git, Surveyor
+    from kijko.clients.keycloak import Keycloak
+    from kijko.clients.mail import Mailer
+    from kijko.clients.storage import Storage
+    from kijko.clients.stripe import Stripe
+    from kijko.core.crypto import Box
+    from kijko.core.jobs import Jobs
+    from kijko.core.notices import Notices
+    from kijko.core.tenancy import Tenants
+    from kijko.core.tokens import Tokens
+    from kijko.core.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Clients:
     """What the API talks to. /health asks those that can be asked."""
 
     database: Tenants
-    redis: "Redis"
+    redis: Redis
     storage: Storage
     """Holds the contents of uploaded files."""
     uploads: Turns

@@ -25,7 +25,7 @@ from kijko.core.db.errors import (
     SerializationFailure,
     StatementTimeout,
 )
-from kijko.core.errors import AppError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from kijko.core.errors import AppError, Conflict, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 
 
 class SessionEnded(Unauthenticated):
@@ -169,6 +169,8 @@ def _raised(error: Raised) -> AppError | None:
             return SessionEnded()
         case "KJ404":
             return OrganizationNotFound()
+        case "KJ409":
+            return Conflict(error.message)
         case "KJ422":
             return Invalid(error.message)
         case "KJ429":

@@ -15,6 +15,7 @@ from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
 from kijko.local import java
 from kijko.local.errors import StackError
+from kijko.services.ingestion.workspace import Workspace
 from kijko.setting_errors import MissingSetting, WrongSetting
 from kijko.settings import Settings, read, required
 
@@ -85,6 +86,7 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("Keycloak's client", lambda: _client(settings)),
         ("Google and GitHub", lambda: _providers(settings)),
         ("File store", lambda: _storage(settings)),
+        ("Repositories", lambda: _workspace(settings)),
         ("Stripe", lambda: _stripe(settings)),
         ("Webhook secret", lambda: _present(required(settings.stripe.webhook_secret, "KIJKO_STRIPE_WEBHOOK_SECRET"))),
         ("Mail of Keycloak", lambda: _mail(environ)),
@@ -214,6 +216,16 @@ def _storage(settings: Settings) -> str:
     except (StorageUnavailable, ValueError) as error:
         raise Wrong(f"{error} See KIJKO_STORAGE_URL and its keys.") from error
     return str(settings.storage.url)
+
+
+def _workspace(settings: Settings) -> str:
+    workspace = Workspace(settings.ingestion.workspace, settings.ingestion.workspace_bytes)
+    try:
+        workspace.make()
+    except OSError as error:
+        raise Wrong(f"{error}. Correct KIJKO_INGESTION_WORKSPACE, a folder of the worker's machine.") from error
+    free = shutil.disk_usage(workspace.path).free // 1_000_000_000
+    return f"{workspace.path}, {free} GB free"
 
 
 def _stripe(settings: Settings) -> str:

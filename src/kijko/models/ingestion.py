@@ -91,6 +91,8 @@ class Ingestion(Wire):
     skipped_total: int
     secrets: list[FoundSecret]
     secrets_total: int
+    notes: Annotated[list[FileError], Field(description="Files that were not read as they should have been, and why.")]
+    notes_total: int
     error_code: str | None = None
     error_message: str | None = None
 

@@ -36,7 +36,7 @@ class IndexedFile(Wire):
 class FilePage(Page):
     """A page of files, by path."""
 
-    files: list[IndexedFile]
+    data: list[IndexedFile]
 
 
 class Chunk(Wire):
@@ -58,4 +58,4 @@ class Chunk(Wire):
 class ChunkPage(Page):
     """A page of chunks, by path and place."""
 
-    chunks: list[Chunk]
+    data: list[Chunk]

@@ -25,7 +25,7 @@ router = APIRouter(tags=["organizations"])
     ),
 )
 async def accept(
-    token: Annotated[str, Path(max_length=200, description="The last part of the mail's link.")],
+    token: Annotated[str, Path(description="The last part of the mail's link.")],
     _: InvitationLimit,
     principal: CurrentPrincipal,
     tx: CurrentTx,

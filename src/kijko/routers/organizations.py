@@ -47,9 +47,9 @@ async def get(reader: CurrentReader) -> Response:
 
 
 @router.patch("/organization", response_model=Organization, summary="Name the organization", responses=_THERE)
-async def rename(body: OrganizationRequest, tx: CurrentTx) -> Response:
+async def rename(body: OrganizationRequest, principal: CurrentPrincipal, tx: CurrentTx) -> Response:
     """Gives the active organization another name. For owners and admins."""
-    return JsonBytes(await organizations.rename(tx, body.name))
+    return JsonBytes(await organizations.rename(tx, principal, body.name))
 
 
 @router.delete(
@@ -113,10 +113,14 @@ async def remove_member(user_id: ColleagueId, principal: CurrentPrincipal, tx: C
     responses=problems("ORGANIZATION_NOT_FOUND", "MEMBER_EXISTS", "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"),
 )
 async def invite(
-    body: OrganizationInvitationRequest, _: InvitationLimit, language: CurrentLanguage, tx: CurrentTx
+    body: OrganizationInvitationRequest,
+    _: InvitationLimit,
+    language: CurrentLanguage,
+    principal: CurrentPrincipal,
+    tx: CurrentTx,
 ) -> Response:
     """Mails an invitation, valid for 7 days; it holds a seat until then. For owners and admins."""
-    made = await invitations.invite(tx, body.email, body.role, language)
+    made = await invitations.invite(tx, principal, body.email, body.role, language)
     return JsonBytes(made, status_code=status.HTTP_201_CREATED)
 
 
@@ -156,7 +160,7 @@ async def list_own(reader: CurrentReader) -> Response:
     status_code=status.HTTP_201_CREATED,
     response_model=Organization,
     summary="Make an organization",
-    responses=problems("RATE_LIMITED", "UNAVAILABLE"),
+    responses=problems("CONFLICT", "RATE_LIMITED", "UNAVAILABLE"),
 )
 async def found(body: OrganizationRequest, _: _FoundingLimit, tx: CurrentTx) -> Response:
     """Makes an organization on the free plan; you are its owner. Name it with X-Organization-Id to work in it."""

@@ -4,7 +4,7 @@ Whoever opens the address of a connection with `&login=ada` added is Ada, and sa
 live a second. `{login}/private-…` is shown to that login's tokens alone; every other repository to everybody.
 A login that begins with `slow-` waits half a second for new tokens, and a repository `{login}/slow-…` comes at 30 kB/s;
 `odd-` lists what no forge would, `odd-user-` is nobody a forge would tell of, and the next page of `elsewhere-` is at
-another server.
+another server. `/cutter` is a chunking webhook that cuts every file into two.
 """
 
 from pathlib import Path

@@ -1,25 +1,18 @@
 """The crew, as one event loop has it. Its processes start when there is work and end when there was none for long."""
 
 import asyncio
-import contextlib
-import mmap
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
+from asyncio import IncompleteReadError
+from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
 
 from kijko.core.crew import frames, marks
+from kijko.core.crew.member import Member, Nursery
 
 _log = structlog.get_logger(__name__)
 _LOOK_S: Final = 0.5
-_START_S: Final = 60.0
-_STREAM_BYTES: Final = 1_048_576
-_INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
-_INHERITED_KINDS: Final = ("PYTHON", "COVERAGE", "COV_")
 
 
 class Broke(Exception):
@@ -32,23 +25,8 @@ class Broke(Exception):
 
 
 @dataclass
-class _Member:
-    process: Process
-    memory: mmap.mmap
-    worn: bool = False
-    """It has taken more memory than it should keep."""
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        # Its end comes when its pipes are closed, and one that nobody reads any more would stand for ever.
-        self.process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
-        self.memory.close()
-
-
-@dataclass
 class Crew:
-    """At most `size` processes, each of which has imported `module`.
+    """At most `size` processes, each forked from one that has imported `module`.
 
     One that keeps more than `memory_bytes` after a job is replaced; none ever has more than `address_bytes`.
     """
@@ -58,17 +36,19 @@ class Crew:
     memory_bytes: int = 400_000_000
     address_bytes: int = 2_000_000_000
     idle_s: float = 60.0
-    _idle: list[_Member] = field(default_factory=list)
+    _nursery: Nursery | None = None
+    _idle: list[Member] = field(default_factory=list)
     _all: set[int] = field(default_factory=set)
-    _dying: set[asyncio.Future[int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.size)
+        self._starting = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
+        self._ends: set[asyncio.Task[None]] = set()
 
     @property
     def pids(self) -> frozenset[int]:
-        """The processes that live now."""
+        """The processes that live now and take jobs."""
         return frozenset(self._all)
 
     async def warm(self) -> None:
@@ -106,36 +86,33 @@ class Crew:
                     self._drop(member)
 
     async def close(self) -> None:
-        """Ends every process that waits for work."""
+        """Ends every process."""
         if self._timer is not None:
             self._timer.cancel()
-        self._send_home()
-        await asyncio.gather(*self._dying)
+        await self._send_home()
+        await asyncio.gather(*self._ends)
 
     async def _frames(
-        self, member: _Member, job: str, arguments: Any, seconds: float
+        self, member: Member, job: str, arguments: Any, seconds: float
     ) -> AsyncGenerator[tuple[bytes, Any], None]:
-        asked, answers = member.process.stdin, member.process.stdout
-        assert asked is not None  # noqa: S101  # asked for at the start
-        assert answers is not None  # noqa: S101
+        answers = member.answers
         member.memory[: marks.SIZE] = bytes(marks.SIZE)
         try:
-            asked.writelines(frames.packed(frames.JOB, (job, arguments)))
-            await asked.drain()
+            member.asked.writelines(frames.packed(frames.JOB, (job, arguments)))
+            await member.asked.drain()
             kind = frames.RESULT
             while kind == frames.RESULT:
                 told = await self._patiently(member, answers.readexactly(frames.HEAD_BYTES), seconds)
                 kind, size = frames.head(told)
                 yield kind, frames.unpacked(await self._patiently(member, answers.readexactly(size), seconds))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            status = await member.process.wait()
+        except (IncompleteReadError, ConnectionError):
             at = marks.read(member.memory)
-            _log.warning("crew.broke", status=status, mark=at)
-            raise Broke(at, f"it ended with {status}") from None
+            _log.warning("crew.broke", mark=at)
+            raise Broke(at, "the process that worked on it crashed") from None
 
-    async def _patiently(self, member: _Member, reading: Any, seconds: float) -> bytes:
+    async def _patiently(self, member: Member, reading: Coroutine[Any, Any, bytes], seconds: float) -> bytes:
         """What is read, as long as the process gets on: results come, or its marks change."""
-        task: asyncio.Task[bytes] = asyncio.ensure_future(reading)
+        task = asyncio.ensure_future(reading)
         clock = asyncio.get_running_loop().time
         since, at = clock(), marks.read(member.memory)
         try:
@@ -151,62 +128,52 @@ class Crew:
         finally:
             task.cancel()
 
-    async def _start(self) -> _Member:
-        fd = os.memfd_create("kijko-marks")
+    async def _start(self) -> Member:
+        # Once begun it is ended, whoever goes away: each question to the nursery has one answer.
+        starting = asyncio.ensure_future(self._fork())
         try:
-            os.truncate(fd, marks.SIZE)
-            memory = mmap.mmap(fd, marks.SIZE)
-            arguments = (str(fd), str(self.address_bytes), self.module)
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "kijko.core.crew.member", *arguments),
-                stdin=PIPE,
-                stdout=PIPE,
-                env=_environment(),
-                pass_fds=(fd,),
-                limit=_STREAM_BYTES,
-            )
-        finally:
-            os.close(fd)
-        self._all.add(process.pid)
-        member = _Member(process, memory)
-        try:
-            await self._greeted(member)
-        except BaseException:
-            self._drop(member)
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(self._not_wanted)
             raise
+
+    def _not_wanted(self, starting: "asyncio.Future[Member]") -> None:
+        if not starting.cancelled() and starting.exception() is None:
+            self._drop(starting.result())
+
+    async def _fork(self) -> Member:
+        async with self._starting:
+            if self._nursery is None or not self._nursery.lives:
+                self._nursery = await Nursery.start(self.module, self.address_bytes)
+            try:
+                member = await self._nursery.fork()
+            except Exception:
+                nursery, self._nursery = self._nursery, None
+                await nursery.close()
+                raise
+        self._all.add(member.pid)
         return member
 
-    async def _greeted(self, member: _Member) -> None:
-        """Returns when the process has imported what it needs. Raises RuntimeError: it does not come to that."""
-        assert member.process.stdout is not None  # noqa: S101  # asked for at the start
-        try:
-            async with asyncio.timeout(_START_S):
-                _, size = frames.head(await member.process.stdout.readexactly(frames.HEAD_BYTES))
-                await member.process.stdout.readexactly(size)
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
-            raise RuntimeError(f"A process with {self.module} does not start; its words are in the log.") from None
-
-    def _rest(self, member: _Member) -> None:
+    def _rest(self, member: Member) -> None:
         self._idle.append(member)
-        loop = asyncio.get_running_loop()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_later(self.idle_s, self._send_home)
+        self._timer = asyncio.get_running_loop().call_later(self.idle_s, self._go_home)
 
-    def _send_home(self) -> None:
+    def _go_home(self) -> None:
+        task = asyncio.ensure_future(self._send_home())
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+
+    async def _send_home(self) -> None:
+        """Ends who waits for work, and when that were all, what they were forked from."""
         while self._idle:
             self._drop(self._idle.pop())
+        async with self._starting:
+            if not self._all and self._nursery is not None:
+                nursery, self._nursery = self._nursery, None
+                await nursery.close()
 
-    def _drop(self, member: _Member) -> None:
+    def _drop(self, member: Member) -> None:
         member.kill()
-        self._all.discard(member.process.pid)
-        waiting = asyncio.ensure_future(member.process.wait())
-        self._dying.add(waiting)
-        waiting.add_done_callback(self._dying.discard)
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours: what reads other people's files has no secret to lose."""
-    return {
-        name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith(_INHERITED_KINDS)
-    }
+        self._all.discard(member.pid)

@@ -60,6 +60,7 @@ def _wrong_with(address: str) -> str | None:
         (len(address) > _LONGEST_EMAIL, f"it is longer than {_LONGEST_EMAIL} characters"),
         (not 1 <= len(local) <= _LONGEST_LOCAL, f"before the @ there must be 1 to {_LONGEST_LOCAL} characters"),
         (not _LOCAL.fullmatch(local), "before the @ is a character, or a dot, that cannot stand there"),
+        ("=?" in local, "before the @ is =?, by which mail programs read another address"),
         (len(labels) < 2, "after the @ there must be a name with a dot"),
         (not all(map(_LABEL.fullmatch, labels)), "what follows the @ is not the name of a mail server"),
     )

@@ -118,7 +118,7 @@ class _Reading:
     async def _read(self, source: Source, wanted: Sequence[Wanted], left: dict[int, Wanted]) -> None:
         settings = self._job.desk.settings
         arguments = (source, self._job.wanted, wanted, settings.git)
-        reading = self._job.desk.crew.run("read_files", *arguments, seconds=settings.ingestion.file_s)
+        reading = self._job.desk.crew.run("read_files", *arguments, seconds=self._job.file_s)
         async with aclosing(reading) as parts:
             async for read in parts:
                 await self._stage(source, read)

@@ -1,10 +1,11 @@
 """The jobs of the processes that read files. Imported there and nowhere else: what it needs takes tens of megabytes."""
 
+import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import uuid4, uuid5
 
 import orjson
@@ -13,7 +14,7 @@ from kijko.clients.git import Entry, Objects, history, unsafe
 from kijko.core.crew import mark
 from kijko.services.ingestion.columns import keepable, numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
-from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file
+from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm
 from kijko.services.search.analysis import analyse
 from kijko.services.search.inverting import Inverted, invert
 from kijko.settings import Git as GitSettings
@@ -27,6 +28,13 @@ _CHUNKS: Final = 1000
 _TEXT: Final = 1_000_000
 _GITIGNORES: Final = 1000
 _GITIGNORE_BYTES: Final = 100_000
+_ASKED: Final = 64
+
+Content: TypeAlias = tuple[Wanted, bytes | None]
+Outcome: TypeAlias = tuple[Wanted, FileRead | Skipped | Exception | None]
+
+
+__all__ = ["index_files", "list_repository", "list_uploads", "read_files", "read_history", "warm"]
 
 
 def options_of(wishes: Wishes) -> Options:
@@ -42,6 +50,14 @@ def options_of(wishes: Wishes) -> Options:
     )
 
 
+def key_of(wishes: Wishes) -> str:
+    """What says whether a file must be read again: how it is read, and by whom it is cut."""
+    key = options_of(wishes).key
+    if wishes.hook is None:
+        return key
+    return f"{key}-{hashlib.sha256(wishes.hook.url.encode()).hexdigest()[:8]}"
+
+
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 
@@ -50,7 +66,7 @@ def list_repository(source: Source, wishes: Wishes, settings: GitSettings) -> It
     assert source.folder is not None  # noqa: S101  # a repository has one
     objects = Objects(source.folder, settings)
     picks = _selections(source, wishes, _gitignores(objects, source.commit))
-    listing = _Listing(options_of(wishes).key)
+    listing = _Listing(key_of(wishes))
     for at, entry in enumerate(objects.entries(source.commit), 1):
         mark(at)
         name = entry.name
@@ -67,7 +83,7 @@ def list_repository(source: Source, wishes: Wishes, settings: GitSettings) -> It
 def list_uploads(source: Source, wishes: Wishes, names: Sequence[Name], most_bytes: int) -> Iterator[Listed]:
     """The same of uploaded files."""
     picks = _selections(source, wishes, {})
-    listing = _Listing(options_of(wishes).key)
+    listing = _Listing(key_of(wishes))
     for name in names:
         why = next(filter(None, (each.skip(name.path, name.size) for each in picks)), None)
         if why is None and name.size > most_bytes:
@@ -165,26 +181,52 @@ def _shown(path: bytes) -> str:
 
 def read_files(source: Source, wishes: Wishes, wanted: Sequence[Wanted], settings: GitSettings) -> Iterator[Read]:
     """Reads, cuts and redacts files. Raises GitFailure: the repository is not whole."""
-    options = options_of(wishes)
-    batch = _Batch(source, options.key)
-    for one, content in _contents(source, wanted, settings):
-        mark(one.place)
-        if content is None:
+    batch = _Batch(source, key_of(wishes))
+    reading = _read_plainly if wishes.hook is None else _read_by_webhook
+    for one, read in reading(_contents(source, wanted, settings), wishes):
+        if read is None:
             batch.settle(one, "skipped", _too_large(settings.max_file_bytes))
-            continue
-        try:
-            read = read_file(one.path, content, options)
-        except Exception as error:
-            log.warning("a file of %d bytes could not be read: %s", len(content), type(error).__name__, exc_info=error)
-            batch.settle(one, "failed", f"it could not be read: {type(error).__name__}")
-            continue
-        if isinstance(read, Skipped):
+        elif isinstance(read, Exception):
+            log.warning("a file of %d bytes could not be read: %s", one.size, type(read).__name__, exc_info=read)
+            batch.settle(one, "failed", f"it could not be read: {type(read).__name__}")
+        elif isinstance(read, Skipped):
             batch.settle(one, "skipped", read.reason)
         else:
             batch.add(one, read)
         if batch.full:
             yield batch.flush()
     yield batch.flush()
+
+
+def _read_plainly(files: Iterable[Content], wishes: Wishes) -> Iterator[Outcome]:
+    options = options_of(wishes)
+    for one, content in files:
+        mark(one.place)
+        try:
+            yield one, None if content is None else read_file(one.path, content, options)
+        except Exception as error:
+            yield one, error
+
+
+def _read_by_webhook(files: Iterable[Content], wishes: Wishes) -> Iterator[Outcome]:
+    """The same, with the cuts of the project's webhook. Files wait for it together, some at a time."""
+    from kijko.services import chunking  # noqa: PLC0415  # few projects have a webhook, and it takes memory
+
+    assert wishes.hook is not None  # noqa: S101  # it is asked because there is one
+    options = options_of(wishes)
+    left = iter(files)
+    while some := list(islice(left, _ASKED)):
+        whole = [(one, content) for one, content in some if content is not None]
+        yield from ((one, None) for one, content in some if content is None)
+        try:
+            read = list(chunking.read_files([(one.path, content) for one, content in whole], options, wishes.hook))
+        except Exception:
+            log.exception("the webhook's files are read without it")
+            yield from _read_plainly(whole, wishes)
+            continue
+        for (one, _), each in zip(whole, read, strict=True):
+            mark(one.place)
+            yield one, each
 
 
 def _contents(source: Source, wanted: Sequence[Wanted], settings: GitSettings) -> Iterator[tuple[Wanted, bytes | None]]:

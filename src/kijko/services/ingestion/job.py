@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from kijko.clients.chunker import Hook
 from kijko.clients.forges import Forges
 from kijko.clients.git import Git
 from kijko.clients.storage import Storage
@@ -26,6 +27,7 @@ from kijko.settings import Settings
 
 _WHY: Final = "an ingestion that this worker holds"
 _TELL_S: Final = 0.3
+_WAITING: Final = 10
 
 
 class LeaseLost(Exception):
@@ -62,6 +64,7 @@ class Job:
     sources: Sequence[Source] = ()
     commits: list[dict[str, Any]] = field(default_factory=list)  # the wire's IngestedCommit
     _told: object = None
+    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def reader(self) -> SystemReader:
@@ -79,6 +82,12 @@ class Job:
         """How many of its batches are worked on at once."""
         return self.desk.settings.ingestion.processes if self.wanted.parallel else 1
 
+    @property
+    def file_s(self) -> float:
+        """How long a process may work without getting on: on one file, or while it waits for the project's webhook."""
+        hook = self.wanted.hook
+        return self.desk.settings.ingestion.file_s + (_WAITING * hook.timeout_s if hook is not None else 0)
+
     def folder(self, repository_id: UUID) -> Path:
         """Where a repository is kept."""
         return self.desk.workspace.folder(repository_id, history=self.wanted.history)
@@ -95,6 +104,10 @@ class Job:
 
     async def tell(self) -> None:
         """Writes where it stands, when that has changed since. Raises LeaseLost."""
+        async with self._telling:  # one after another: what is told later is written later
+            await self._tell()
+
+    async def _tell(self) -> None:
         now = self.progress
         standing = (now.phase, now.percent, now.message, dict(now.metrics))
         if standing == self._told:
@@ -125,7 +138,7 @@ class Job:
             await self.tell()
 
 
-def wishes_of(project: queries.Project, salt: bytes) -> Wishes:
+def wishes_of(project: queries.Project, salt: bytes, hook: Hook | None = None) -> Wishes:
     """How a project wants to be read."""
     settings: Mapping[str, Any] = project.settings
     options = {
@@ -149,5 +162,6 @@ def wishes_of(project: queries.Project, salt: bytes) -> Wishes:
         include=tuple(patterns.get("languagePatterns") or ()),
         exclude=tuple(patterns.get("excludePatterns") or ()),
         history=on("gitHistory"),
+        hook=hook,
         parallel=processing.get("parallelProcessing", True) is not False,
     )

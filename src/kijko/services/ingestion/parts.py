@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from kijko.clients.chunker import Hook
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -24,6 +26,8 @@ class Wishes:
     exclude: tuple[str, ...] = ()
     history: bool = False
     parallel: bool = True
+    hook: Hook | None = None
+    """Who cuts the files, where the strategy is `custom`."""
 
 
 @dataclass(frozen=True, slots=True)

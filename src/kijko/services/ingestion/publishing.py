@@ -14,7 +14,7 @@ from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.job import Job
 
 _HISTORY_S: Final = 120
-_PAGE_BYTES: Final = 2_500_000
+_PAGE_BYTES: Final = 1_500_000
 
 
 async def refine(job: Job) -> None:

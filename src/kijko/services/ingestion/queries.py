@@ -75,6 +75,7 @@ _HISTORY: Final = Json(
             kijko.wire_time(i.started_at) as "startedAt", kijko.wire_time(i.completed_at) as "completedAt",
             i.commits, kijko.wire_metrics(i.metrics) as metrics, i.errors, i.errors_total as "errorsTotal",
             i.skipped, i.skipped_total as "skippedTotal", i.secrets, i.secrets_total as "secretsTotal",
+            coalesce(i.state -> 'notes', '[]') as notes, coalesce(i.state -> 'notesTotal', '0') as "notesTotal",
             i.error_code as "errorCode", i.error_message as "errorMessage"
           from ingestions i
           where i.project_id = $1::uuid and i.organization_id = (select kijko.current_org())

@@ -406,6 +406,32 @@ _TELL_HISTORY = Statement(
 _COMPLETE = Statement("select kijko.complete_ingestion($1::uuid, $2::text, $3::integer)")
 
 
+_NOTES = Statement(
+    """
+    update ingestions i
+    set state = i.state || jsonb_build_object(
+      'notesTotal', (
+        select count(*) from ingestion_files f
+        where f.organization_id = i.organization_id and f.ingestion_id = i.id and f.reason is not null
+          and f.state in ('kept', 'read')
+      ),
+      'notes', coalesce((
+        select jsonb_agg(jsonb_build_object('path', n.path, 'message', n.reason) order by n.place)
+        from (
+          select f.place, f.path, f.reason
+          from ingestion_files f
+          where f.organization_id = i.organization_id and f.ingestion_id = i.id and f.reason is not null
+            and f.state in ('kept', 'read')
+          order by f.place
+          limit $2::integer
+        ) n
+      ), '[]'::jsonb)
+    )
+    where i.id = $1::uuid
+    """
+)
+
+
 async def begin_publishing(tx: SystemTx, claimed: Claimed, worker: UUID) -> bool:
     """Holds project and ingestion until the transaction ends; False where it is another's by now."""
     return await tx.one(_BEGIN, claimed.id, worker, claimed.attempts)
@@ -423,6 +449,7 @@ async def swap(tx: SystemTx, claimed: Claimed) -> list[int]:
 
 async def complete(tx: SystemTx, claimed: Claimed, message: str, most: int) -> None:
     """Ends the ingestion as completed, with lists of at most so many entries."""
+    await tx.run(_NOTES, claimed.id, most)
     await tx.run(_COMPLETE, claimed.id, message, most)
 
 

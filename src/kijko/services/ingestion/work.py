@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import structlog
 
+from kijko.clients.chunker import Hook
 from kijko.clients.forges import ForgeUnavailable
 from kijko.clients.git import GitFailure
 from kijko.clients.storage import StorageUnavailable
 from kijko.core.db import Jsonb
 from kijko.core.db.errors import DatabaseError
-from kijko.models.enums import IngestionPhase
+from kijko.models.enums import ChunkingStrategy, IngestionPhase
 from kijko.services import events
+from kijko.services.chunking import hook_of
 from kijko.services.ingestion import chunking, fetching, publishing, selecting, sweep
 from kijko.services.ingestion import work_queries as queries
 from kijko.services.ingestion.chunking import SourceGone
@@ -78,7 +80,7 @@ async def _begin(job: Job) -> list[queries.Repository]:
     if project is None:
         raise LeaseLost
     salt = await queries.salt(job.reader, job.claimed.organization_id)
-    job.project, job.wishes = project, wishes_of(project, salt)
+    job.project, job.wishes = project, wishes_of(project, salt, _hook(job, project))
     key = _key(job.wishes)
     if job.claimed.state.get("wishes") not in (None, key):
         # The settings were changed between two attempts: what the first has listed was for others.
@@ -87,10 +89,19 @@ async def _begin(job: Job) -> list[queries.Repository]:
     return repositories
 
 
+def _hook(job: Job, project: queries.Project) -> Hook | None:
+    """The project's webhook, where that cuts its files."""
+    url = project.settings.get("webhookUrl")
+    if project.chunking_strategy != ChunkingStrategy.CUSTOM or not url:
+        return None
+    return hook_of(job.desk.box, job.claimed.project_id, url, allowed=job.desk.settings.git.allowed_hosts)
+
+
 def _key(wishes: Wishes) -> str:
     return "|".join(map(str, (
         wishes.strategy, wishes.signatures, wishes.imports, wishes.structure, wishes.annotations,
         wishes.anonymize_secrets, wishes.include, wishes.exclude, wishes.history,
+        wishes.hook.url if wishes.hook is not None else None,
     )))  # fmt: skip
 
 

@@ -29,22 +29,22 @@ class Workspace:
 
     def __init__(self, path: str | None, most_bytes: int) -> None:
         """`path`: default one in the system's folder for temporary files."""
-        self._path = Path(path) if path else Path(tempfile.gettempdir()) / "kijko-repositories"
+        self.path = Path(path) if path else Path(tempfile.gettempdir()) / "kijko-repositories"
         self._most = most_bytes
 
     def make(self) -> None:
         """Make it. Raises OSError: it cannot be."""
-        (self._path / _LOCKS).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.path / _LOCKS).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def folder(self, repository_id: UUID, *, history: bool) -> Path:
         """A repository's folder, there or not; one with a past is another."""
-        return self._path / f"{repository_id}{_HISTORY if history else ''}"
+        return self.path / f"{repository_id}{_HISTORY if history else ''}"
 
     @contextlib.asynccontextmanager
     async def hold(self, repository_id: UUID) -> AsyncIterator[None]:
         """A repository's folders are the caller's, until the end of the block. Waits for whoever has them."""
         self.make()
-        with (self._path / _LOCKS / str(repository_id)).open("wb") as lock:
+        with (self.path / _LOCKS / str(repository_id)).open("wb") as lock:
             while not _taken(lock.fileno()):  # noqa: ASYNC110  # the system tells nobody when a lock is free
                 await asyncio.sleep(_LOOK_S)
             yield
@@ -53,7 +53,7 @@ class Workspace:
         """Which repositories there are, with their folders."""
         found: dict[UUID, list[Path]] = {}
         with contextlib.suppress(FileNotFoundError):
-            for each in self._path.iterdir():
+            for each in self.path.iterdir():
                 with contextlib.suppress(ValueError):
                     found.setdefault(UUID(each.name.removesuffix(_HISTORY)), []).append(each)
         return found
@@ -77,7 +77,7 @@ class Workspace:
 
     def _remove(self, repository_id: UUID, folders: Iterable[Path]) -> None:
         self.make()
-        lock = self._path / _LOCKS / str(repository_id)
+        lock = self.path / _LOCKS / str(repository_id)
         with lock.open("wb") as held:
             if not _taken(held.fileno()):
                 return

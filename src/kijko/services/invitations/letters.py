@@ -134,9 +134,12 @@ def written(about: Invitation, link: str, sender: str, now: datetime) -> EmailMe
 
 
 def one_line(text: str) -> str:
-    """A name as it may stand in a header: one line, of what can be shown, not endless."""
+    """A name as it may stand in a header: one line, of what can be shown, not endless, and nothing in code.
+
+    `=?` would begin a word in code, which email reads when a header is set: line ends may stand in it, and so headers.
+    """
     shown = "".join(each if each.isprintable() else " " for each in text)
-    return " ".join(shown.split())[:_LONGEST_NAME]
+    return " ".join(shown.split()).replace("=?", "= ?")[:_LONGEST_NAME]
 
 
 def _lines(text: str) -> list[str]:

@@ -41,7 +41,7 @@ async def require_meant(tx: OrgTx, principal: Principal) -> None:
     """Nothing, where the active organization is the one that the request was for.
 
     A token's organization falls back to another of the person's when they are not in it any more. What takes them out
-    of one must not do so: sent twice, it would take them out of two.
+    of one must not do so: sent twice, it would take them out of two. Nor must what names one, or asks people into it.
 
     Raises:
         OrganizationNotFound: it is another one.

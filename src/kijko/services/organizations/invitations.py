@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from kijko.core.tenancy import OrgReader, OrgTx
+from kijko.core.tenancy import OrgReader, OrgTx, Principal
 from kijko.models.enums import OrganizationRole
 from kijko.services.identity import rules as identity_rules
 from kijko.services.invitations.errors import TooManyMails
@@ -10,14 +10,15 @@ from kijko.services.organizations import access, invitation_queries
 from kijko.services.organizations.errors import MemberExists, OpenInvitationNotFound
 
 
-async def invite(tx: OrgTx, email: str, role: OrganizationRole, locale: str) -> bytes:
+async def invite(tx: OrgTx, principal: Principal, email: str, role: OrganizationRole, locale: str) -> bytes:
     """Invites an address, by a mail that is valid for seven days; answers the OrganizationInvitation as JSON.
 
     Raises:
         Forbidden: the caller is no owner or admin; or an admin, where an owner is invited. Invalid: it is no address.
         MemberExists: a member, or openly invited. TooManyMails: enough went to this address.
-        Raised: KJ429 where the plan has no seat left.
+        OrganizationNotFound: see access.require_meant. Raised: KJ429 where the plan has no seat left.
     """
+    await access.require_meant(tx, principal)
     address = identity_rules.email(email)
     await access.require_manager(tx, "invite people")
     with access.owners_only("invite an owner"):

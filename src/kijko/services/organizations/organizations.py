@@ -15,12 +15,21 @@ async def list_own(reader: OrgReader) -> bytes:
 
 
 async def found(tx: OrgTx, name: str) -> bytes:
-    """Makes an organization on the free plan, the caller its owner; answers the Organization as JSON."""
+    """Makes an organization on the free plan, the caller its owner; answers the Organization as JSON.
+
+    Raises:
+        Raised (KJ409, a Conflict): they own ten on the free plan.
+    """
     return _there(await queries.get(tx, await queries.found(tx, name)))
 
 
-async def rename(tx: OrgTx, name: str) -> bytes:
-    """Names the active organization; answers the Organization as JSON. Raises Forbidden, OrganizationNotFound."""
+async def rename(tx: OrgTx, principal: Principal, name: str) -> bytes:
+    """Names the active organization; answers the Organization as JSON.
+
+    Raises:
+        Forbidden: the caller is no owner or admin. OrganizationNotFound: see access.require_meant.
+    """
+    await access.require_meant(tx, principal)
     await access.require_manager(tx, "name it")
     await queries.rename(tx, name)
     return _there(await queries.get(tx))

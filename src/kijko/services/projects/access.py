@@ -17,6 +17,7 @@ ACTIONS: Final = Query(str, "select unnest(kijko.my_actions($1::uuid))")
 """What the caller may in a project, to be gathered with the statement that it is asked for."""
 
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
+_GONE: Final = "KJ404"
 _SAID: Final[dict[Action, str]] = {
     "read": "read it",
     "audit": "read its audit log",
@@ -47,10 +48,16 @@ def check(actions: list[str], action: Action) -> None:
 
 @contextmanager
 def told(action: Action) -> Iterator[None]:
-    """Turns the database's own refusal inside into the sentence that says what the role does not allow."""
+    """Turns the database's own refusal inside into the sentence that says what the role does not allow.
+
+    Raises:
+        ProjectNotFound: the project, or the caller's way to it, went while this waited. Forbidden.
+    """
     try:
         yield
     except Raised as error:
+        if error.sqlstate == _GONE:
+            raise ProjectNotFound from None
         if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
             raise _refusal(action) from None
         raise

@@ -26,6 +26,7 @@ _HOSTS: Final[Mapping[str, GitProvider]] = {
     "dev.azure.com": GitProvider.AZURE,
 }
 _AZURE_OLD: Final = ".visualstudio.com"
+_HTTPS_PORT: Final = 443
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[\w .~+@&$()'!,;=-]{1,200}", re.ASCII)
 
 
@@ -57,7 +58,7 @@ class Known:
 
     def provider(self, at: Target) -> GitProvider | None:
         """Whose server that is."""
-        if at.host.endswith(_AZURE_OLD):
+        if at.host.endswith(_AZURE_OLD) and at.port == _HTTPS_PORT:
             return GitProvider.AZURE
         return self.hosts.get(at.pair)
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from kijko.core.addresses import AddressRefused, target
 from kijko.core.errors import Invalid
 from kijko.models.enums import ChunkingStrategy, OutputFormat, ProjectCreationStep, ProjectType
 from kijko.models.projects import AdvancedSettings, UpdateProjectRequest
@@ -89,20 +89,17 @@ def check(of: Editable) -> None:
             "The chunking strategy custom needs settings.webhookUrl: the address that cuts the files.",
             field="settings.webhookUrl",
         )
-    if webhook is not None and not _is_https(webhook):
-        raise Invalid(
-            "settings.webhookUrl must be an address that begins with https:// and holds no user name or password.",
-            field="settings.webhookUrl",
-        )
+    if webhook is not None:
+        _check_address(webhook)
     if settings.get("embeddingModel") is not None and settings.get("outputFormat") != OutputFormat.VECTOR:
         raise Invalid(
             "settings.embeddingModel is only for settings.outputFormat vector.", field="settings.embeddingModel"
         )
 
 
-def _is_https(url: str) -> bool:
+def _check_address(url: str) -> None:
+    """Where it leads is looked at each time it is called; here, whether it can lead anywhere."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
-    except ValueError:
-        return False
+        target(url)
+    except AddressRefused as refused:
+        raise Invalid(f"settings.webhookUrl is not taken. {refused}", field="settings.webhookUrl") from None

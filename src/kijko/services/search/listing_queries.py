@@ -7,7 +7,7 @@ from kijko.core.db import Json
 FILES: Final = Json(
     """
     select json_build_object(
-      'files', coalesce((
+      'data', coalesce((
         select json_agg(r)
         from (
           select f.id, f.path, f.repository_id as "repositoryId", o.repository_name as "repositoryName",
@@ -42,7 +42,7 @@ CHUNKS: Final = Json(
         and ($4::text is null or f.path = $4)
     )
     select json_build_object(
-      'chunks', coalesce((
+      'data', coalesce((
         select json_agg(r)
         from (
           select c.id, c.file_id as "fileId", f.path, c.ordinal, c.start_line as "startLine", c.end_line as "endLine",

@@ -5,20 +5,34 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from kijko.core.db import Json, Query, Scalar, Statement
+from kijko.core.db import Query, Scalar, Statement
 from kijko.core.tenancy import SystemReader, SystemTx
 
-SEARCH: Final = Json(
-    """
-    select coalesce(json_agg(json_build_object(
-      'path', c.path, 'startLine', c.start_line, 'endLine', c.end_line, 'content', c.content,
-      'score', round(c.score::numeric, 4)
-    ) order by c.place), '[]'::json)
-    from kijko.search_project($1::uuid, $2::text[], $3::real[], $5::text, $6::text, $4::integer)
-      with ordinality c (path, start_line, end_line, content, score, place)
-    """
-)
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk that was found."""
+
+    file_id: UUID
+    ordinal: int
+    start_byte: int
+    end_byte: int
+    path: str
+    start_line: int
+    end_line: int
+    tokens: int
+    content: str
+    score: float
+
+
+SEARCH: Final = Query(
+    Found,
+    """
+    select file_id, ordinal, start_byte, end_byte, path, start_line, end_line, tokens, content, score
+    from kijko.search_project($1::uuid, $2::text[], $3::real[], $5::text, $6::text, $4::integer)
+    """,
+)
+"""The best chunks of a project, the best first; none where the caller may not read it."""
 
 _SEGMENT = Scalar(
     int,

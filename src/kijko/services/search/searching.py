@@ -3,14 +3,19 @@
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from kijko.core.errors import Invalid
 from kijko.core.tenancy import OrgReader
 from kijko.services.projects import access
 from kijko.services.search import queries, vector_queries
 from kijko.services.search.asking import asked
+from kijko.services.search.joining import Result, results
 from kijko.services.search.questions import Questions
 
 LONGEST_QUERY: Final = 1000
+_LOOKED: Final = 100
+"""Chunks that are looked at: neighbours among them become one result."""
 
 
 async def search(reader: OrgReader, questions: Questions, project_id: UUID, query: str, *, limit: int) -> bytes:
@@ -31,9 +36,20 @@ async def search(reader: OrgReader, questions: Questions, project_id: UUID, quer
         access.check(actions, "read")
         model = models[0] if models else None
         vector = await questions.vector(model, text)
-    actions, results = await reader.gather(
+    looked = max(_LOOKED, 3 * limit)
+    actions, chunks = await reader.gather(
         access.ACTIONS.bind(project_id),
-        queries.SEARCH.bind(project_id, found.terms, found.weights, limit, model, vector),
+        queries.SEARCH.bind(project_id, found.terms, found.weights, looked, model, vector),
     )
     access.check(actions, "read")
-    return results or b"[]"
+    return orjson.dumps([_wire(each) for each in results(chunks, limit)])
+
+
+def _wire(result: Result) -> dict[str, str | int | float]:
+    return {
+        "path": result.path,
+        "startLine": result.start_line,
+        "endLine": result.end_line,
+        "content": result.content,
+        "score": round(result.score, 4),
+    }

@@ -38,7 +38,7 @@ def whole(token: str) -> str:
     return "".join(_TOKEN.findall(token)).replace("_", "").lower()
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=30_000)  # in each process that reads: some ten megabytes
 def expanded(token: str) -> tuple[str, ...]:
     """The terms of one token: its parts, stemmed, and where there are several the whole too."""
     if len(token) > _NO_TOKEN:

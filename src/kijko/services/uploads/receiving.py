@@ -22,6 +22,8 @@ from kijko.services.uploads.writing import Writer, Written
 from kijko.settings import Storage as Settings
 
 _LONGEST_FIELD: Final = 1000
+_MOST_WAITING: Final = 100
+"""Files that wait for projectId: each is an open file of the process, and those are what everybody shares."""
 
 
 async def receive(reader: OrgReader, storage: Storage, settings: Settings, parts: AsyncIterator[Part]) -> UploadResult:
@@ -100,6 +102,11 @@ class _Upload:
     async def _take_file(self, part: Part, name: str) -> None:
         if part.field != "files":
             raise Invalid("Send every file in the field files.", field=shown(part.field))
+        if self._writer is None and len(self._waiting) >= _MOST_WAITING:
+            raise Invalid(
+                f"Put the field projectId before the files: at most {_MOST_WAITING} may come before it.",
+                field="projectId",
+            )
         spool = Spool(self._settings.spool)
         try:
             self._count()

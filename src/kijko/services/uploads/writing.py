@@ -12,11 +12,13 @@ from kijko.core.db.errors import DatabaseError, Raised
 from kijko.core.errors import AppError
 from kijko.core.tenancy import OrgReader, translate
 from kijko.models.uploads import UploadedFile
+from kijko.services.projects import access
 from kijko.services.uploads import queries
 from kijko.services.uploads.refusal import Refused
 
 log = logging.getLogger(__name__)
 
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
 _LONGEST_PUT_S: Final = 1800
 """Well within the hour after which what is not finished is swept."""
 
@@ -56,6 +58,7 @@ class Writer:
 
         Raises:
             QuotaExceeded: the plan's storage cannot take all of them; none is reserved.
+            ProjectNotFound, Forbidden: the project, or the caller's role in it, went since the upload began.
         """
         contents = [uuid4() for _ in sizes]
         self._begun.update(contents)
@@ -63,6 +66,7 @@ class Writer:
             keys = await queries.begin(self._reader, self._project_id, contents, sizes)
         except Raised as error:
             self._begun.difference_update(contents)
+            await self._ask_again(error)
             raise translate(error) or error from None
         return [Place(*each) for each in zip(contents, keys, sizes, strict=True)]
 
@@ -79,18 +83,26 @@ class Writer:
         self._written.append(written)
 
     async def finish(self) -> tuple[list[UploadedFile], list[Written]]:
-        """Make files of what was kept, in its order; what came too late for that beside it."""
+        """Make files of what was kept, in its order; what came too late for that beside it.
+
+        Raises:
+            ProjectNotFound, Forbidden: see reserve.
+        """
         kept = self._written
         if not kept:
             return [], []
-        finished = await queries.finish(
-            self._reader,
-            self._project_id,
-            [each.id for each in kept],
-            [each.name for each in kept],
-            [each.type for each in kept],
-            [each.sha256 for each in kept],
-        )
+        try:
+            finished = await queries.finish(
+                self._reader,
+                self._project_id,
+                [each.id for each in kept],
+                [each.name for each in kept],
+                [each.type for each in kept],
+                [each.sha256 for each in kept],
+            )
+        except Raised as error:
+            await self._ask_again(error)
+            raise
         ids = {each.content_id: each.id for each in finished}
         self._begun -= ids.keys()
         files = [
@@ -99,6 +111,11 @@ class Writer:
             if each.id in ids
         ]
         return files, [each for each in kept if each.id not in ids]
+
+    async def _ask_again(self, error: Raised) -> None:
+        """Whether it is the project that is gone, or the role: the database's refusal does not tell them apart."""
+        if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
+            await access.require(self._reader, self._project_id, "source")
 
     async def give_up(self) -> None:
         """Give back what was reserved and did not become a file. What fails here is swept after the hour."""
