@@ -75,6 +75,11 @@ async def test_from_a_repository_to_a_run_that_cites_it_and_again_after_a_push(
     lines = _LIMITS.splitlines(keepends=True)[hits[0]["startLine"] - 1 : hits[0]["endLine"]]
     assert hits[0]["content"].strip() in "".join(lines)
 
+    exported = await one.http.get(f"/projects/{project['id']}/export", params={"format": "markdown"})
+    assert exported.status_code == 200
+    assert all(_FILES[path].strip() in exported.text for path in ("shop/limits.py", "shop/basket.py", "README.md"))
+    assert "package-lock.json" not in exported.text
+
     skill = await make_skill(
         one,
         promptTemplate="{{question}}\n\n{{context}}",

@@ -51,6 +51,12 @@ _ORDINARY = [
     "const passwordField = 'password_confirmation'",
     "def reset_password(token: str) -> None: ...",
     'secret = "<redacted>"',
+    '"createCredentialGlobals": ".createcredential"',
+    'SUBJECT_TOKEN_TYPE = "urn:ietf:params:aws:token-type:aws4_request"',
+    "PRIVATE_KEY_USAGE_PERIOD = ExtensionOID.PRIVATE_KEY_USAGE_PERIOD",
+    '# begins with "-----BEGIN ENCRYPTED PRIVATE KEY-----" and so on, then the key and its end',
+    "Connection('amqp://guest:guest@broker:5672//')",
+    "create_engine('postgresql://scott:tiger@localhost/app')",
     "TOKEN_EXPIRES=86400000",
     "password_hash = hashlib.sha256(password.encode()).hexdigest()",
 ]

@@ -18,6 +18,7 @@ from kijko.services.reading.source import Redacted, replaced
 _OWN: Final = Path(__file__).with_name("secrets.yml")
 _SHORTEST_EVERYWHERE: Final = 8
 """A found secret shorter than this is replaced where it was found only: it may be a word."""
+_SHORTEST_IN_ADDRESS: Final = 5
 _MARK: Final = "[secret:"
 _KINDS: Final = {
     "setting": "password",
@@ -27,7 +28,8 @@ _KINDS: Final = {
 }
 _HELPERS: Final = frozenset({"betterleaks.aws-secret-access-key"})
 """Rules of the kept set that only help another one there, and find a secret all the same."""
-_CERTAIN: Final = frozenset({"private-key", "address", "aws-access-key"})
+_ADDRESSES: Final = frozenset({"address", "generic-credential-uri"})
+_CERTAIN: Final = frozenset({"private-key", "aws-access-key"})
 """Our own rules that need no name beside what they find."""
 _EXAMPLE: Final = re.compile(
     r"^[<\[{(%$*@].*|.*(?:\$\{|\{\{|%\(|\$\(|<[a-z]).*|.*\[secret:.*"
@@ -41,10 +43,18 @@ _EXAMPLE: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SEQUENCE: Final = re.compile(r".*(?:1234567|abcdef).*", re.IGNORECASE | re.DOTALL)
-_REFERENCE: Final = re.compile(
-    r"[a-z_$][\w$]*(?:(?:\.|->|::|\[)[\w$'\"\]]+)*(?:\(.*|\[.*)?"  # a name, a path of names, a call
-    r"|[A-Z][A-Z0-9_]+|/[\w./-]*|\./[\w./-]*|https?://[^@]*|[a-z0-9_]+(?:[-./:][a-z_]+)+|[\W_]+|\d{1,9}",
+_WORDS: Final = re.compile(r"[^A-Za-z0-9]*+[A-Za-z]++\d{0,3}+(?:[^A-Za-z0-9]++[A-Za-z]*+\d{0,3}+)*+")
+"""Words and what parts them: a name, a path of names, a call, a sentence. Nobody's password, or a weak one."""
+_REFERENCE: Final = re.compile(r"/[\w./-]*|\./[\w./-]*|https?://[^@]*|[\W_]+|\d{1,9}")
+_PLACES: Final = re.compile(
+    r"@(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]|host(?:name)?\b|[\w.-]*\bexample\b|[\w.-]*\.(?:test|invalid|local)\b|[{<$%])",
+    re.IGNORECASE,
 )
+_WELL_KNOWN: Final = frozenset(
+    {"password", "passwd", "pass", "pwd", "secret", "token", "guest", "user", "username", "postgres", "root", "admin"}
+    | {"tiger", "foo", "bar", "baz", "opensesame", "pw", "p", "mysecret", "abc", "test", "xyz", "hello", "world"}
+)
+_KEY: Final = re.compile(r"[A-Za-z0-9+/=]{40}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HEX: Final = re.compile(r"(?=(?:.*[0-9]){4})(?=(?:.*[a-f]){3})[0-9a-f]{24,}", re.IGNORECASE)
 _INTEGRITY: Final = re.compile(r"(?:sha(?:1|256|384|512)|md5)[-:=].*", re.IGNORECASE | re.DOTALL)
@@ -111,7 +121,11 @@ def _spans(data: bytes) -> Iterator[tuple[int, int, str, bool]]:
         family, _, name = finding.rule_id.rpartition(".")
         own = family == "custom"
         value = data[begin:end]
-        if is_example(value.decode("utf-8", "replace"), guessed=own and name not in _CERTAIN):
+        text = value.decode("utf-8", "replace")
+        if name in _ADDRESSES:
+            if _is_example_address(text, data[end : end + 80].decode("utf-8", "replace")):
+                continue
+        elif is_example(text, guessed=own and name not in _CERTAIN):
             continue
         kind = _KINDS.get(name, name.rpartition("/")[2])
         yield begin, end, kind, own
@@ -131,22 +145,35 @@ def is_example(value: str, *, guessed: bool) -> bool:
         guessed: only the name beside it said that it is a secret, so it must look like one.
     """
     if value.startswith("-----BEGIN"):
-        return len(value) < 120 or "..." in value
+        return _KEY.search(value) is None
     if _EXAMPLE.fullmatch(value):
         return True
     if not guessed:
-        return value.lower() in {"password", "passwd", "pass", "pwd", "secret", "token", "user", "username", "postgres"}
+        return value.lower() in _WELL_KNOWN
     if _HEX.fullmatch(value):
         return False
-    if (
-        _SEQUENCE.fullmatch(value)
-        or _UUID.fullmatch(value)
-        or _INTEGRITY.fullmatch(value)
-        or _REFERENCE.fullmatch(value)
-    ):
+    if any(each.fullmatch(value) for each in (_SEQUENCE, _UUID, _INTEGRITY, _REFERENCE, _WORDS)):
         return True
     classes = sum(1 for each in _MIXED if each.search(value))
     return classes < 2 or len(set(value)) < 6
+
+
+def _is_example_address(value: str, after: str) -> bool:
+    """Whether credentials in an address are nobody's: a well-known password, or no host.
+
+    Args:
+        value: the password, or the address up to it.
+        after: what follows: the host.
+    """
+    before, _, password = value.rpartition(":")
+    user = before.rpartition("/")[2]
+    return bool(
+        password.lower() in _WELL_KNOWN
+        or password == user
+        or _PLACES.match(after)
+        or _EXAMPLE.fullmatch(password)
+        or len(password) < _SHORTEST_IN_ADDRESS
+    )
 
 
 def _placeholder(value: bytes, kind: str, salt: bytes) -> str:

@@ -161,6 +161,12 @@ class Tiler:
         if place.function is not None:
             self._cutter.put(begin, end, place.function, symbol(place.names))
             return
+        if len(run) == 1 and run[0][2] >= DEFINES and not place.names:
+            _, node, role = run[0]
+            assert node is not None  # noqa: S101  # what defines something is a node
+            own = self.names_of(node, self._kinds[role - DEFINES])
+            self._cutter.put(begin, end, self._kinds[role - DEFINES], symbol(own))
+            return
         kinds: list[str] = []
         symbols: list[str] = []
         imports = False

@@ -40,7 +40,7 @@ def top(of: Syntax, root: Node) -> list[Node]:
 def units(of: Syntax, data: bytes, nodes: Sequence[Node], begin: int) -> list[Unit]:
     """The nodes as units, the first of which begins at `begin`."""
     found: list[Unit] = []
-    roles, rfind = of.roles, data.rfind
+    roles, rfind, append = of.roles, data.rfind, found.append
     end = begin  # of the last node
     lead = -1  # where the comments before the next node begin
     for node in nodes:
@@ -53,7 +53,7 @@ def units(of: Syntax, data: bytes, nodes: Sequence[Node], begin: int) -> list[Un
             found.append((lead, None, LEAD))
             lead = -1
         if role != LEAD:
-            found.append((lead if lead >= 0 else newline + 1 if newline >= 0 else start, node, role))
+            append((lead if lead >= 0 else newline + 1 if newline >= 0 else start, node, role))
             lead = -1
         elif lead < 0 and (newline >= 0 or not found):
             lead = newline + 1 if newline >= 0 else start
