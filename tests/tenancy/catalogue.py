@@ -30,6 +30,7 @@ _VALUES: dict[str, Any] = {
     "vector": "[1,2,3]",
     "float8": 1,
     "interval": "1 day",
+    "ingestions": None,  # a whole row
 }
 _REAL = frozenset({"users", "organizations", "memberships", "plans"})
 PEOPLE = frozenset({"user_id", "created_by", "person", "subject"})
