@@ -105,7 +105,9 @@ async def test_a_storm_of_cancelled_tasks_leaves_the_pool_healthy(connect, sql) 
     assert answers == [(number, "supabase_admin:") for number in written]
     await asyncio.sleep(0.3)
     assert sql(BUSY) == [(0,)]
-    assert sql(CONNECTIONS)[0][0] <= 8
+    async with asyncio.timeout(10):  # Postgres takes its time to forget one that was hung up
+        while sql(CONNECTIONS)[0][0] > 8:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     assert sql("select count(*) from pg_locks where locktype = 'relation' and relation = 'items'::regclass") == [(0,)]
 
 
