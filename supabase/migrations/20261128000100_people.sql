@@ -3,7 +3,7 @@
 -- Who holds a seat: every member, and every address with an open invitation, once however many there are. A member's seat
 -- is memberships.seat_id, an invited address's the row in invited_seats; each is the subject of a reservation in the usage
 -- ledger, and accepting hands the one over to the other. Whatever changes who is in an organization does it under its lock
--- `people`, taken before any lock of quotas and after that of the project's row.
+-- `people`, taken before any lock of quotas and before any row that hangs on it.
 
 alter table public.memberships add column seat_id uuid not null default gen_random_uuid();
 comment on column public.memberships.seat_id is 'The subject in the usage ledger that this member''s seat is reserved for.';
@@ -374,23 +374,26 @@ create function kijko.check_invite(project uuid, roles text[]) returns uuid
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  actions constant text[] := kijko.my_actions(project);
+  wanted constant text := case when 'admin' = any (roles) then 'name_admin' else 'invite' end;
 begin
-  if not (case when 'admin' = any (roles) then 'name_admin' else 'invite' end) = any (actions) then
+  if not wanted = any (kijko.my_actions(project)) then
     raise exception 'the role in this project does not allow it' using errcode = '42501';
   end if;
-  -- The project's row first, then the people: whoever deletes it waits and does not deadlock.
-  perform from public.projects p where p.id = project for key share;
-  if not found then
-    raise exception 'the project is gone' using errcode = '42501';
-  end if;
   perform kijko.lock_people(kijko.current_org());
+  perform from public.projects p where p.id = project for key share;
+  -- Meanwhile the caller may have been taken out, the organization closed, or the project deleted.
+  if not 'read' = any (kijko.my_actions(project)) then
+    raise exception 'the project is gone' using errcode = 'KJ404';
+  end if;
+  if not wanted = any (kijko.my_actions(project)) then
+    raise exception 'the role in this project does not allow it' using errcode = '42501';
+  end if;
   return kijko.current_org();
 end
 $$;
 comment on function kijko.check_invite(uuid, text[]) is
   'The active organization, its people locked, where the caller may invite, change and remove members of those roles in '
-  'that project; else insufficient_privilege.';
+  'that project; else insufficient_privilege, or KJ404 where it has gone in between.';
 revoke execute on function kijko.check_invite(uuid, text[]) from public, anon, authenticated;
 
 create function kijko.invite_to_project(
@@ -638,7 +641,6 @@ begin
   if outcome is not null then
     return;
   end if;
-  perform from public.projects p where p.id = known.project_id for key share;
   perform kijko.lock_people(known.organization_id);
   select i.* into known
   from public.invitation_links l
@@ -746,7 +748,6 @@ begin
   if not 'read' = any (kijko.my_actions(project)) then
     return null;
   end if;
-  perform from public.projects p where p.id = project for key share;
   perform kijko.lock_people(kijko.current_org());
   select m.* into known
   from public.project_members m
@@ -934,17 +935,29 @@ create function kijko.found_organization(name text) returns uuid
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
+  most constant integer := 10;
+  person constant uuid := auth.uid();
   made uuid;
 begin
-  if not exists (select from public.users u where u.id = auth.uid()) then
+  if not exists (select from public.users u where u.id = person) then
     raise exception 'nobody is signed in' using errcode = '42501';
   end if;
+  perform pg_advisory_xact_lock(hashtextextended('found:' || person::text, 0));
+  if most <= (
+    select count(*)
+    from public.memberships m
+    where m.user_id = person and m.role = 'owner' and kijko.plan_of(m.organization_id) = 'free'
+  ) then
+    raise exception 'You own % organizations on the free plan, and more are not made. Upgrade or delete one first.', most
+      using errcode = 'KJ409';
+  end if;
   insert into public.organizations (name) values (found_organization.name) returning id into made;
-  insert into public.memberships (organization_id, user_id, role) values (made, auth.uid(), 'owner');
+  insert into public.memberships (organization_id, user_id, role) values (made, person, 'owner');
   return made;
 end
 $$;
-comment on function kijko.found_organization(text) is 'Makes an organization, the caller its owner; answers its id.';
+comment on function kijko.found_organization(text) is
+  'Makes an organization, the caller its owner; answers its id, or raises KJ409 for who owns ten on the free plan.';
 revoke execute on function kijko.found_organization(text) from public, anon, authenticated;
 grant execute on function kijko.found_organization(text) to authenticated;
 
@@ -1080,7 +1093,8 @@ begin
       delete from public.organizations o where o.id = organization;
     end if;
     execute format(
-      'delete from public.%1$I where ctid = any (array(select ctid from public.%1$I where organization_id = $1 limit $2))',
+      'delete from public.%1$I where organization_id = $1 '
+      'and ctid = any (array(select ctid from public.%1$I where organization_id = $1 limit $2))',
       place.name
     ) using organization, most;
     get diagnostics gone = row_count;
@@ -1097,3 +1111,44 @@ comment on function kijko.erase_organization(uuid, integer) is
   'many. Call it until it answers 0.';
 revoke execute on function kijko.erase_organization(uuid, integer) from public, anon, authenticated;
 grant execute on function kijko.erase_organization(uuid, integer) to service_role;
+
+-- The lock `people` comes before every row that hangs on it. With the project's row first, the end of a project and the
+-- removal of a member could wait for each other: the one held the project's members and wanted the lock, the other held
+-- the lock and wanted the members. So a project is deleted under that lock as well.
+
+create function kijko.lock_people_here() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  tenant constant uuid := kijko.current_org();
+begin
+  -- A job deletes for an organization that has no people any more.
+  if tenant is not null then
+    perform kijko.lock_people(tenant);
+  end if;
+  return null;
+end
+$$;
+revoke execute on function kijko.lock_people_here() from public, anon, authenticated;
+create trigger projects_people before delete on public.projects
+  for each statement execute function kijko.lock_people_here();
+
+-- A project that was made while its maker was taken out of the organization had them as its admin all the same, for when
+-- they come back.
+create or replace function kijko.admit_maker() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform kijko.lock_people(new.organization_id);
+  if new.user_id = auth.uid() and not exists (
+    select from public.memberships m where m.organization_id = new.organization_id and m.user_id = new.user_id
+  ) then
+    raise exception 'no member of the organization any more' using errcode = 'KJ404';
+  end if;
+  insert into public.project_members (organization_id, project_id, user_id, email, role, accepted_at)
+  select new.organization_id, new.id, u.id, u.email, 'admin', now()
+  from public.users u
+  where u.id = new.user_id;
+  return null;
+end
+$$;
