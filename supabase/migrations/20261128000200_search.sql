@@ -390,7 +390,6 @@ create trigger project_repositories_search after delete on public.project_reposi
 create trigger uploads_search after delete on public.uploads
   referencing old table as gone for each statement execute function kijko.search_due();
 
-
 create function kijko.near_chunks(organization uuid, project uuid, by_model text, question text, most integer)
   returns table (number integer)
   language plpgsql stable set search_path = ''

@@ -509,7 +509,7 @@ revoke execute on function kijko.cancel_ingestion(uuid) from public, anon, authe
 grant execute on function kijko.cancel_ingestion(uuid) to authenticated;
 
 -- The last transaction, in three steps, with the search index's own between the second and the third.
-create function kijko.begin_publishing(ingestion uuid, worker uuid, attempt integer) returns boolean
+create function kijko.hold_ingestion(ingestion uuid, worker uuid, attempt integer) returns boolean
   language plpgsql volatile security definer set search_path = ''
 as $$
 begin
@@ -520,8 +520,8 @@ begin
   return found;
 end
 $$;
-revoke execute on function kijko.begin_publishing(uuid, uuid, integer) from public, anon, authenticated;
-grant execute on function kijko.begin_publishing(uuid, uuid, integer) to service_role;
+revoke execute on function kijko.hold_ingestion(uuid, uuid, integer) from public, anon, authenticated;
+grant execute on function kijko.hold_ingestion(uuid, uuid, integer) to service_role;
 
 create function kijko.complete_ingestion(ingestion uuid, message text, most integer) returns void
   language plpgsql volatile security definer set search_path = ''

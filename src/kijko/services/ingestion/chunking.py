@@ -13,6 +13,7 @@ from kijko.core.db.errors import ConstraintViolation
 from kijko.models.enums import IngestionPhase
 from kijko.services import search
 from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion import work_queries
 from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.columns import texts
 from kijko.services.ingestion.job import Job
@@ -39,7 +40,7 @@ async def read_all(job: Job) -> None:
     await job.enter(IngestionPhase.CHUNKING, "Reading files")
     serving = job.project.serving if job.project is not None else None
     async with job.desk.database.system("what an earlier attempt staged goes") as tx:
-        job.kept(await staging.begin_publishing(tx, job.claimed, job.desk.worker))
+        job.kept(await work_queries.hold(tx, job.claimed, job.desk.worker))
         if job.claimed.state:
             await staging.clear_staged(tx, job.claimed, serving)
             await search.discard(tx, job.claimed.id)

@@ -9,7 +9,8 @@ import orjson
 from kijko.core.crew import Broke
 from kijko.models.enums import IngestionPhase
 from kijko.services import events, search
-from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion import publishing_queries as queries
+from kijko.services.ingestion import work_queries
 from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.job import Job
 
@@ -25,12 +26,12 @@ async def refine(job: Job) -> None:
     """
     await job.enter(IngestionPhase.OPTIMIZATION, "Indexing words")
     async with job.desk.database.system("what an earlier attempt indexed goes") as tx:
-        job.kept(await staging.begin_publishing(tx, job.claimed, job.desk.worker))
+        job.kept(await work_queries.hold(tx, job.claimed, job.desk.worker))
         await search.discard(tx, job.claimed.id)
     total = max(job.progress.metrics["chunksCreated"], 1)
     done = 0
 
-    async def index(page: staging.Page) -> None:
+    async def index(page: queries.Page) -> None:
         nonlocal done
         await _index(job, page)
         done += page.chunks
@@ -41,13 +42,13 @@ async def refine(job: Job) -> None:
         await _tell_history(job)
 
 
-async def _pages(job: Job) -> AsyncGenerator[staging.Page, None]:
-    after: staging.Page | None = None
-    while (after := await staging.page(job.reader, job.claimed, after, _PAGE_BYTES)) is not None:
+async def _pages(job: Job) -> AsyncGenerator[queries.Page, None]:
+    after: queries.Page | None = None
+    while (after := await queries.page(job.reader, job.claimed, after, _PAGE_BYTES)) is not None:
         yield after
 
 
-async def _index(job: Job, page: staging.Page) -> None:
+async def _index(job: Job, page: queries.Page) -> None:
     """A segment of these files. Files that break a process are indexed one by one, and what breaks it then is not."""
     claimed, settings = job.claimed, job.desk.settings.ingestion
     try:
@@ -59,7 +60,7 @@ async def _index(job: Job, page: staging.Page) -> None:
         files = orjson.loads(page.files)
         if len(files) > 1:
             for each in files:
-                await _index(job, staging.Page(page.source_id, page.path, len(each["chunks"]), orjson.dumps([each])))
+                await _index(job, queries.Page(page.source_id, page.path, len(each["chunks"]), orjson.dumps([each])))
 
 
 async def _tell_history(job: Job) -> None:
@@ -69,7 +70,7 @@ async def _tell_history(job: Job) -> None:
         reading = job.desk.crew.run("read_history", source, job.desk.settings.git, seconds=_HISTORY_S)
         async with aclosing(reading) as parts:
             async for changes in parts:
-                job.kept(await staging.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
+                job.kept(await queries.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
 
 
 async def publish(job: Job) -> None:
@@ -77,10 +78,10 @@ async def publish(job: Job) -> None:
     await job.enter(IngestionPhase.INDEXING, "Making it searchable")
     claimed = job.claimed
     async with job.desk.database.system("an ingestion begins to serve") as tx:
-        job.kept(await staging.begin_publishing(tx, claimed, job.desk.worker))
-        removed = await staging.swap(tx, claimed)
+        job.kept(await work_queries.hold(tx, claimed, job.desk.worker))
+        removed = await queries.swap(tx, claimed)
         await search.publish(tx, claimed.organization_id, claimed.project_id, claimed.id, removed)
-        await staging.complete(tx, claimed, _words(job), job.desk.settings.ingestion.list_length)
+        await queries.complete(tx, claimed, _words(job), job.desk.settings.ingestion.list_length)
     rooms = [events.project_room(claimed.project_id)]
     if claimed.user_id is not None:
         rooms.append(events.user_room(claimed.user_id))

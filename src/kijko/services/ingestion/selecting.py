@@ -6,7 +6,8 @@ from typing import Final
 
 from kijko.core.db import Jsonb
 from kijko.models.enums import IngestionPhase
-from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion import listing_queries as listing
+from kijko.services.ingestion import work_queries
 from kijko.services.ingestion import work_queries as queries
 from kijko.services.ingestion.job import Job
 from kijko.services.ingestion.parts import Listed, Name, Source
@@ -22,8 +23,8 @@ async def select(job: Job) -> None:
     """
     await job.enter(IngestionPhase.PARSING, "Listing files")
     async with job.desk.database.system("an ingestion's list begins anew") as tx:
-        job.kept(await staging.begin_publishing(tx, job.claimed, job.desk.worker))
-        await staging.clear_names(tx, job.claimed)
+        job.kept(await work_queries.hold(tx, job.claimed, job.desk.worker))
+        await listing.clear_names(tx, job.claimed)
     skipped: list[dict[str, str]] = []
     total = place = 0
     for at, source in enumerate(job.sources):
@@ -43,7 +44,7 @@ async def select(job: Job) -> None:
 async def _add(job: Job, source: Source, listed: Listed, place: int) -> int:
     if not listed.files:
         return 0
-    added = await staging.add_names(job.reader, job.claimed, job.desk.worker, source, listed, place)
+    added = await listing.add_names(job.reader, job.claimed, job.desk.worker, source, listed, place)
     job.kept(added == listed.files)
     return added
 
@@ -54,8 +55,8 @@ async def _compare(job: Job) -> None:
     if serving is None or job.claimed.force:
         return
     async with job.desk.database.system("an ingestion's list is compared with the one that serves") as tx:
-        job.kept(await staging.begin_publishing(tx, job.claimed, job.desk.worker))
-        await staging.compare(tx, job.claimed, serving)
+        job.kept(await work_queries.hold(tx, job.claimed, job.desk.worker))
+        await listing.compare(tx, job.claimed, serving)
 
 
 async def _listed(job: Job, source: Source) -> AsyncGenerator[Listed, None]:

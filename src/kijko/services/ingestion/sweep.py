@@ -9,7 +9,7 @@ from kijko.core.jobs import Jobs
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.services import events, search
-from kijko.services.ingestion import staging_queries as staging
+from kijko.services.ingestion import sweep_queries
 from kijko.services.ingestion import work_queries as queries
 
 _log = structlog.get_logger(__name__)
@@ -37,12 +37,12 @@ async def sweep(database: Tenants, jobs: Jobs, notices: Notices, *, max_attempts
 async def clean(database: Tenants, project_id: UUID | None = None) -> None:
     """Deletes what ended ingestions left that serves nobody; of one project only, where it is named."""
     reader = database.system_reader(_WHY)
-    for ended in await staging.unswept(reader, project_id):
-        while await staging.delete_files(reader, ended, _FILES) == _FILES:
+    for ended in await sweep_queries.unswept(reader, project_id):
+        while await sweep_queries.delete_files(reader, ended, _FILES) == _FILES:
             pass
-        while await staging.delete_names(reader, ended, _NAMES) == _NAMES:
+        while await sweep_queries.delete_names(reader, ended, _NAMES) == _NAMES:
             pass
         async with database.system(_WHY) as tx:
             if not ended.serves:
                 await search.discard(tx, ended.id)
-            await staging.swept(tx, ended.id)
+            await sweep_queries.swept(tx, ended.id)

@@ -361,3 +361,11 @@ _KNOWN = Scalar(UUID, "select r.id from project_repositories r where r.id = any(
 async def known(reader: SystemReader, repository_ids: Sequence[UUID]) -> list[UUID]:
     """Those of these repositories that are still there."""
     return await reader.all(_KNOWN, list(repository_ids))
+
+
+_HOLD = Scalar(bool, "select kijko.hold_ingestion($1::uuid, $2::uuid, $3::integer)", writes=True)
+
+
+async def hold(tx: SystemTx, claimed: Claimed, worker: UUID) -> bool:
+    """Holds project and ingestion until the transaction ends; False where it is another's by now."""
+    return await tx.one(_HOLD, claimed.id, worker, claimed.attempts)
