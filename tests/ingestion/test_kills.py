@@ -3,6 +3,7 @@
 A stack of its own, with short leases. Each phase is held at its end by a lock that the test has.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -40,6 +41,22 @@ end $$;
 create table public.held_phase (phase text);
 grant all on public.held_phase to public;
 create trigger hold_phase before update on public.ingestions for each row execute function public.hold_phase();
+"""
+
+
+_HOLD_WORKER = """
+create function public.hold_worker() returns trigger language plpgsql as $$
+begin
+  if session_user = 'kijko_worker' then
+    perform pg_advisory_xact_lock_shared(78);
+  end if;
+  return null;
+end $$;
+create trigger hold_worker before update on public.project_repositories
+  for each statement execute function public.hold_worker();
+"""
+_WAITING = """
+select 1 from pg_locks l join pg_stat_activity a using (pid) where a.application_name = %s and not l.granted
 """
 
 
@@ -161,6 +178,24 @@ async def test_a_worker_killed_in_any_phase_is_followed_by_another_that_goes_on_
         assert told == expected
         entries = own.owner.execute("select entry, quantity from usage_ledger where subject_id = %s", (job,)).fetchall()
         assert entries == [("reserve", 1)]
+
+
+async def test_what_is_cancelled_just_as_a_fetch_begins_leaves_no_repository_in_the_middle_of_it(own: Own) -> None:
+    own.owner.execute(_HOLD_WORKER)
+    project = await project_of(own.person, own.repository({"a.py": "a = 1\n"}))
+    with psycopg.connect(own.owner.info.dsn, password=own.owner.info.password) as holder:
+        holder.execute("select pg_advisory_lock(78)")
+        job = (await own.person.http.post(f"/projects/{project['id']}/ingest")).json()["jobId"]
+        await until(lambda: own.owner.execute(_WAITING, ("kijko-worker",)).fetchone())
+        cancelling = asyncio.create_task(own.person.http.post(f"/projects/{project['id']}/cancel-ingestion"))
+        await until(lambda: cancelling.done() or own.owner.execute(_WAITING, ("kijko-api",)).fetchone())
+    assert (await cancelling).status_code == 200
+    assert (await ended(own.person, project, job))["status"] == "cancelled"
+    await until(lambda: not own.owner.execute(_WAITING, ("kijko-worker",)).fetchone())
+    # Waits for whatever still changes a repository.
+    own.owner.execute("drop trigger hold_worker on project_repositories; drop function hold_worker")
+    (repository,) = (await own.person.http.get(f"/projects/{project['id']}/repositories")).json()
+    assert repository["status"] == "pending"
 
 
 async def test_a_worker_that_is_lost_again_and_again_ends_it_as_failed(own: Own) -> None:

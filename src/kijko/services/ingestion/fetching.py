@@ -32,7 +32,10 @@ async def fetch(job: Job, repositories: list[queries.Repository], holding: Async
     """
     many = len(repositories)
     await job.enter(IngestionPhase.REPOSITORY_FETCH, _words(many))
-    await queries.syncing(job.reader, job.claimed.project_id)
+    async with job.desk.database.system("a project's repositories are being read") as tx:
+        # Who has ended it in between has said what its repositories are.
+        job.kept(await queries.hold(tx, job.claimed, job.desk.worker))
+        await queries.syncing(tx, job.claimed.project_id)
     job.commits = []
     for at, one in enumerate(repositories):
         job.progress.reach(at / many, f"Fetching {one.name}")

@@ -350,9 +350,9 @@ _SYNCING = Statement(
 )
 
 
-async def syncing(reader: SystemReader, project_id: UUID) -> None:
-    """A project's repositories are being read."""
-    await reader.run(_SYNCING, project_id)
+async def syncing(tx: SystemTx, project_id: UUID) -> None:
+    """A project's repositories are being read, by who holds the ingestion in this transaction."""
+    await tx.run(_SYNCING, project_id)
 
 
 _KNOWN = Scalar(UUID, "select r.id from project_repositories r where r.id = any($1::uuid[])")
