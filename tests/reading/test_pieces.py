@@ -144,7 +144,9 @@ def test_hostile_files_neither_fail_nor_stall(suffix: str) -> None:
             _covers(found, content[:12_000], Options())
 
 
-@pytest.mark.parametrize(("suffix", "kind"), [("rb", "ifs"), ("js", "unclosed text"), ("go", "headings"), ("cpp", "tags")])
+@pytest.mark.parametrize(
+    ("suffix", "kind"), [("rb", "ifs"), ("js", "unclosed text"), ("go", "headings"), ("cpp", "tags")]
+)
 def test_a_file_whose_syntax_takes_too_long_is_cut_without_it_and_says_so(suffix: str, kind: str) -> None:
     found = read_file(f"a.{suffix}", _HOSTILE[kind], Options())
     assert isinstance(found, FileRead)

@@ -74,7 +74,7 @@ class Job:
     @property
     def wanted(self) -> Wishes:
         """How its project wants to be read; known from its beginning on."""
-        assert self.wishes is not None  # noqa: S101
+        assert self.wishes is not None  # noqa: S101  # set before any phase begins
         return self.wishes
 
     @property

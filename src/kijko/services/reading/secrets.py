@@ -92,7 +92,7 @@ def warm() -> None:
 
 @cache
 def _scanner() -> Any:  # made when it is first needed, once in each process
-    from kingfisher_sdk import Rules, Scanner  # noqa: PLC0415  it takes 35 MB
+    from kingfisher_sdk import Rules, Scanner  # noqa: PLC0415  # it takes 35 MB
 
     return Scanner(Rules([_OWN]), base64=False)
 
