@@ -1,5 +1,6 @@
-"""Nudges to the workers. The row is the job, so a nudge carries nothing and a lost one costs a moment, not work."""
+"""Nudges to the workers. The row is the job, so a nudge says only what kind waits, and a lost one costs a moment."""
 
+from enum import StrEnum
 from typing import Final, Protocol
 
 HEARTBEAT: Final = "kijko:worker:heartbeat:"
@@ -9,9 +10,16 @@ HEARTBEAT_TTL_S: Final = 6
 """A worker that died without a word is missed this long after its last beat, at the most."""
 
 
+class Work(StrEnum):
+    """What may wait in a table for a worker."""
+
+    EXECUTIONS = "executions"
+    INGESTIONS = "ingestions"
+
+
 class Jobs(Protocol):
     """Tells the workers that there is something to do."""
 
-    def wake_workers(self) -> None:
+    def wake(self, work: Work) -> None:
         """Returns at once and never fails: the sweeper finds what a lost nudge left behind."""
         ...

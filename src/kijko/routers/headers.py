@@ -41,13 +41,13 @@ HEADERS: Final[Mapping[str, Json]] = {
 }
 LIMIT: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit")
 """What an answer to something counted carries."""
+# The example stands in the schema: one beside it is filled in on the page, and the request would be sent with it.
 ORGANIZATION: Final[Json] = {
     "name": "X-Organization-Id",
     "in": "header",
     "required": False,
     "description": "Another of your organizations, for this request; else the one that your token names.",
-    "schema": {"type": "string", "format": "uuid"},
-    "example": "0b8f5c1e-6a5d-4d51-9a43-2f7c9e1b7d10",
+    "schema": {"type": "string", "format": "uuid", "examples": ["0b8f5c1e-6a5d-4d51-9a43-2f7c9e1b7d10"]},
 }
 _COMPONENT: Final = "#/components/headers/"
 

@@ -36,8 +36,8 @@ _KEY_PARAMETER: Final[Json] = {
     "in": "header",
     "required": False,
     "description": "The same key and body get the first answer again, for 24 hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "example": "6c1b0a5e-run-of-the-weekly-report",
+    # In the schema: an example beside it is filled in on the page, where each try would repeat the first.
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["6c1b0a5e-run-of-the-weekly-report"]},
 }
 
 

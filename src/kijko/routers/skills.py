@@ -1,6 +1,8 @@
 """Skills over HTTP."""
 
+from contextlib import ExitStack
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
@@ -89,17 +91,26 @@ async def execute(
     wait: Wait = 0,
 ) -> Response:
     """Accepts a run: a worker takes it from the queue. Read it at GET /executions/{id}, or wait for it here."""
-    async with outside.database.org(principal) as tx:
-        accepted = await executions.request(
-            tx, outside.jobs, skill_id, body, request_id=request.scope.get("kijko.request_id")
-        )
-        pending = ExecuteSkillResponse(execution_id=accepted.id, status=ExecutionStatus.PENDING)
-        answer = JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
-        await claim.keep(tx, answer)
-    for name, value in quota_headers(accepted.quota or {}):
-        add_header(request.scope, name, value)
-    if not wait:
-        return answer
-    reader = outside.database.reader(principal)
-    found, ended = await executions.wait(reader, outside.notices, accepted.id, seconds=wait)
+    execution_id = uuid4()
+    with ExitStack() as expecting:
+        # Before the run is there: whoever began to listen after it could miss its end.
+        notice = expecting.enter_context(outside.notices.expect(str(execution_id))) if wait else None
+        async with outside.database.org(principal) as tx:
+            accepted = await executions.request(
+                tx,
+                outside.jobs,
+                skill_id,
+                body,
+                execution_id=execution_id,
+                request_id=request.scope.get("kijko.request_id"),
+            )
+            pending = ExecuteSkillResponse(execution_id=execution_id, status=ExecutionStatus.PENDING)
+            answer = JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
+            await claim.keep(tx, answer)
+        for name, value in quota_headers(accepted.quota or {}):
+            add_header(request.scope, name, value)
+        if notice is None:
+            return answer
+        reader = outside.database.reader(principal)
+        found, ended = await executions.wait(reader, notice, execution_id, seconds=wait)
     return JsonBytes(found, status_code=status.HTTP_200_OK if ended else status.HTTP_202_ACCEPTED)

@@ -9,6 +9,7 @@ import os
 from celery import Celery
 from celery.apps import worker as celery_worker
 from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown
+from kombu import Queue  # type: ignore[attr-defined]  # kombu exports lazily
 
 from kijko.core.logging import configure
 from kijko.setting_errors import explained
@@ -25,6 +26,8 @@ def make_app(settings: Settings) -> Celery:
     made = Celery("kijko", broker=required(settings.redis.url, "KIJKO_REDIS_URL"), set_as_current=False)
     made.conf.update(
         task_default_queue=QUEUE,
+        # To acknowledge takes longer than all the rest of a nudge, and what a killed worker loses is only that.
+        task_queues=[Queue(QUEUE, no_ack=True)],  # type: ignore[no-untyped-call]
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_serializer="json",

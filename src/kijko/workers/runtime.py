@@ -22,7 +22,7 @@ from kijko.clients.embeddings import Embeddings
 from kijko.clients.storage import ObjectStorage
 from kijko.core.crypto import Box
 from kijko.core.db import Database
-from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S
+from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S, Work
 from kijko.core.notices import Notices
 from kijko.core.redis import RedisFailure, connect
 from kijko.core.tenancy import Tenants
@@ -67,11 +67,12 @@ class Runtime:
         self._thread.start()
         ready.result(timeout=60)
 
-    def wake(self) -> None:
-        """The nudge's task: from Celery's thread, at once."""
+    def wake(self, works: Sequence[str] = tuple(Work)) -> None:
+        """The nudge's task, from Celery's thread: at once. Takes the kinds of work that wait; none said is any."""
         if self._loop is not None:
             for runner in self._runners:
-                self._loop.call_soon_threadsafe(runner.wake)
+                if runner.work in works:
+                    self._loop.call_soon_threadsafe(runner.wake)
 
     def stop(self) -> None:
         """Gives back what does not end in time, closes everything."""

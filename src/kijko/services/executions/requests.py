@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 
 from kijko.core.db import Jsonb
 from kijko.core.db.errors import ConstraintViolation
-from kijko.core.jobs import Jobs
+from kijko.core.jobs import Jobs, Work
 from kijko.core.tenancy import OrgTx
 from kijko.models.executions import ExecuteSkillRequest
 from kijko.services.executions import queries, rules
@@ -20,17 +21,22 @@ from kijko.services.skills.errors import SkillInactive, SkillNotFound
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A run that will be done, and what is left of the quota it was taken from."""
+    """What is left of the quota that a run was taken from."""
 
-    id: UUID
     quota: Mapping[str, Any] | None
     """{metric, limit, used, resetsAt}; None where the plan sets no limit."""
 
 
 async def request(
-    tx: OrgTx, jobs: Jobs, skill_id: UUID, body: ExecuteSkillRequest, *, request_id: str | None = None
+    tx: OrgTx,
+    jobs: Jobs,
+    skill_id: UUID,
+    body: ExecuteSkillRequest,
+    *,
+    execution_id: UUID,
+    request_id: str | None = None,
 ) -> Accepted:
-    """Accepts a run of the skill's newest version; a worker is nudged after the commit.
+    """Accepts a run of the skill's newest version, under a new id; a worker is nudged after the commit.
 
     Raises:
         SkillNotFound, SkillInactive: there is no such skill to run. ContextNotFound: no such project to read.
@@ -43,7 +49,6 @@ async def request(
         raise SkillInactive
     given = rules.bind_input(skill.prompt_template, skill.input_schema, body.input or {})
     context = await checked_context(tx, body.context)
-    execution_id = uuid4()
     try:
         quota = await queries.insert(
             tx,
@@ -62,5 +67,5 @@ async def request(
         if error.name in ("executions_skill_fkey", "executions_version_fkey"):
             raise SkillNotFound from error
         raise
-    tx.after_commit(jobs.wake_workers)
-    return Accepted(execution_id, orjson.loads(quota) if quota else None)
+    tx.after_commit(partial(jobs.wake, Work.EXECUTIONS))
+    return Accepted(orjson.loads(quota) if quota else None)

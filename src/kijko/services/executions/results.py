@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 
-from kijko.core.notices import Notices
+from kijko.core.notices import Notice
 from kijko.core.tenancy import OrgReader
 from kijko.models.enums import ExecutionStatus
 from kijko.services.executions import queries
@@ -40,13 +40,14 @@ async def outcome(reader: OrgReader, execution_id: UUID) -> tuple[bytes, bool]:
     return found, orjson.loads(found)["status"] in ENDED
 
 
-async def wait(reader: OrgReader, notices: Notices, execution_id: UUID, *, seconds: float) -> tuple[bytes, bool]:
-    """As `outcome`, once the execution has ended or the seconds have passed. Holds no connection in between."""
+async def wait(reader: OrgReader, ended: Notice, execution_id: UUID, *, seconds: float) -> tuple[bytes, bool]:
+    """As `outcome`, once the execution has ended or the seconds have passed. Holds no connection in between.
+
+    `ended` is its notice, expected since before it was accepted: so nothing that comes early is missed.
+    """
     deadline = asyncio.get_running_loop().time() + seconds
-    with notices.expect(str(execution_id)) as ended:
-        while True:
-            found, done = await outcome(reader, execution_id)
-            left = deadline - asyncio.get_running_loop().time()
-            if done or left <= 0:
-                return found, done
-            await ended.wait(min(left, _POLL_S))
+    while True:
+        await ended.wait(min(max(deadline - asyncio.get_running_loop().time(), 0), _POLL_S))
+        found, done = await outcome(reader, execution_id)
+        if done or asyncio.get_running_loop().time() >= deadline:
+            return found, done

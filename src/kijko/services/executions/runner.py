@@ -6,12 +6,14 @@ The nudges of `core.jobs` only set an event here; a look every few seconds finds
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
 
 from kijko.clients import llm
 from kijko.core.db.errors import DatabaseError
+from kijko.core.jobs import Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.services.executions import work_queries as queries
@@ -28,6 +30,8 @@ _STOP_GRACE_S = 4.0
 class Runner:
     """Lives on one event loop: `start`, `wake` from that loop, `stop`."""
 
+    work: Final = Work.EXECUTIONS
+
     def __init__(
         self, database: Tenants, models: llm.Models, questions: Questions, notices: Notices, settings: Settings
     ) -> None:
@@ -38,6 +42,7 @@ class Runner:
         self._settings = settings.worker
         self._timeout_s = settings.models.timeout_s
         self._awake = asyncio.Event()
+        self._full = False
         self._held: dict[UUID, asyncio.Task[None]] = {}
         self._room = Room(self._settings.held_characters)
         self._outcomes = Batches(self._settings.batch)
@@ -86,7 +91,8 @@ class Runner:
 
     async def _claim(self) -> bool:
         most = min(self._settings.batch, self._settings.concurrency - len(self._held))
-        if most <= 0:
+        self._full = most <= 0
+        if self._full:
             return False
         reader = self._database.system_reader("claiming pending executions of every organization")
         claimed = await queries.claim(reader, self.id, most=most, lease_s=self._settings.lease_s)
@@ -98,7 +104,8 @@ class Runner:
         for execution_id in execution_ids:
             self._held.pop(execution_id, None)
             await self._room.give_back(execution_id)
-        self._awake.set()  # what waited for a place, here or among its organization's runs, may have one now
+        if self._full or self._writer.waiting:  # for a place, here or among its organization's runs: here is one
+            self._awake.set()
 
     async def _run(self, claimed: queries.Claimed) -> None:
         outcome = await run(

@@ -2,7 +2,7 @@
 
 import structlog
 
-from kijko.core.jobs import Jobs
+from kijko.core.jobs import Jobs, Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.models.enums import ExecutionStatus
@@ -23,4 +23,4 @@ async def sweep(database: Tenants, jobs: Jobs, notices: Notices, *, max_attempts
         _log.warning("executions.lost", runs=len(lost))
         await notices.publish([str(one.id) for one in ended])
     if waiting:
-        jobs.wake_workers()
+        jobs.wake(Work.EXECUTIONS)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kijko.core.db import Query, Scalar, Statement
+from kijko.core.db import Call, Query, Scalar, Statement
 from kijko.core.tenancy import SystemReader, SystemTx
 
 
@@ -199,10 +199,18 @@ _FINISH = Scalar(
 )
 
 
-async def finish(tx: SystemReader | SystemTx, worker: UUID, endings: Sequence[Ending]) -> list[UUID]:
+async def finish(tx: SystemTx, worker: UUID, endings: Sequence[Ending]) -> list[UUID]:
     """Writes the results that are still this worker's to write, with their ledger rows; answers their ids."""
-    return await tx.all(
-        _FINISH,
+    return await tx.call(_finish(worker, endings))
+
+
+async def finish_and_look(reader: SystemReader, worker: UUID, endings: Sequence[Ending]) -> tuple[list[UUID], bool]:
+    """As `finish`, in one trip; answers also whether a run waits for a worker now."""
+    return await reader.gather(_finish(worker, endings), _WAITING.bind_one())
+
+
+def _finish(worker: UUID, endings: Sequence[Ending]) -> Call[list[UUID]]:
+    return _FINISH.bind(
         worker,
         [e.id for e in endings],
         [e.attempts for e in endings],
@@ -222,6 +230,17 @@ async def finish(tx: SystemReader | SystemTx, worker: UUID, endings: Sequence[En
         [e.cited_project_id for e in endings],
         [e.citations for e in endings],
     )
+
+
+_WAITING = Scalar(
+    bool,
+    "select exists (select from executions where status = 'pending' and available_at <= now())",
+)
+
+
+async def any_waiting(tx: SystemTx) -> bool:
+    """Whether a run waits for a worker now."""
+    return await tx.one(_WAITING)
 
 
 _RELEASE = Scalar(UUID, "select kijko.release_all('oracle_queries', $1::uuid[])", writes=True)
@@ -355,14 +374,3 @@ _EXPIRE = Query(
 async def expire(tx: SystemTx, *, max_attempts: int) -> list[Lost]:
     """Takes the runs of dead workers away from them: back into the queue, or failed after the last attempt."""
     return await tx.all(_EXPIRE, max_attempts)
-
-
-_WAITING = Scalar(
-    bool,
-    "select exists (select from executions where status = 'pending' and available_at <= now())",
-)
-
-
-async def any_waiting(tx: SystemTx) -> bool:
-    """Whether a run waits for a worker now."""
-    return await tx.one(_WAITING)

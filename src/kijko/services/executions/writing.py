@@ -65,6 +65,8 @@ class Writer:
         self._notices = notices
         self._worker = worker
         self._is_held = is_held
+        self.waiting = False
+        """Whether, when results were last kept, runs waited for a worker."""
 
     async def write(self, batch: Sequence[Outcome]) -> None:
         """Returns when each is kept, or is not this worker's any more.
@@ -106,7 +108,8 @@ class Writer:
         endings = [one for one in batch if isinstance(one, Ended)]
         if len(endings) == len(batch) and all(one.ran for one in endings):  # most often: one statement, one trip
             reader = self._database.system_reader(_REASON)
-            return await queries.finish(reader, self._worker, [one.ending for one in endings])
+            ended, self.waiting = await queries.finish_and_look(reader, self._worker, [one.ending for one in endings])
+            return ended
         unused = {one.ending.id for one in endings if not one.ran}
         async with self._database.system(_REASON) as tx:
             ended = await queries.finish(tx, self._worker, [one.ending for one in endings]) if endings else []
@@ -115,6 +118,7 @@ class Writer:
             for one in batch:
                 if isinstance(one, Again):
                     await queries.try_again(tx, self._worker, one.id, one.attempts, delay_s=one.delay_s, ran=one.ran)
+            self.waiting = await queries.any_waiting(tx)
         return ended
 
     async def _tell(self, batch: Sequence[Outcome], ended: Sequence[UUID]) -> None:

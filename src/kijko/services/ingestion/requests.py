@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from kijko.core.errors import AppError
-from kijko.core.jobs import Jobs
+from kijko.core.jobs import Jobs, Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import OrgReader, OrgTx
 from kijko.services import events
@@ -50,7 +51,7 @@ async def start(
     asked = await queries.start(tx, project_id, ingestion_id, force=force, request_id=request_id)
     if against := _AGAINST.get(asked.outcome):
         raise against
-    tx.after_commit(jobs.wake_workers)
+    tx.after_commit(partial(jobs.wake, Work.INGESTIONS))
     return Started(ingestion_id, float(asked.estimate_s or 0), asked.quota)
 
 

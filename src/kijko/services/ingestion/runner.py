@@ -18,6 +18,7 @@ from kijko.clients.storage import Storage
 from kijko.core.crew import Crew
 from kijko.core.crypto import Box
 from kijko.core.db.errors import DatabaseError
+from kijko.core.jobs import Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.services.ingestion import work_queries as queries
@@ -36,6 +37,8 @@ _HANDS: Final = "kijko.services.ingestion.hands"
 
 class Runner:
     """Lives on one event loop: `start`, `wake` from that loop, `stop`."""
+
+    work: Final = Work.INGESTIONS
 
     def __init__(
         self,

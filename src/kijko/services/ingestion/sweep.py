@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 
-from kijko.core.jobs import Jobs
+from kijko.core.jobs import Jobs, Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.services import events, search
@@ -30,7 +30,7 @@ async def sweep(database: Tenants, jobs: Jobs, notices: Notices, *, max_attempts
             await queries.fail(reader, lost.id, None, None, code="WORKER_LOST", message=_LOST)
             await events.told(notices, [events.project_room(lost.project_id)])
     if await queries.any_waiting(reader):
-        jobs.wake_workers()
+        jobs.wake(Work.INGESTIONS)
     await clean(database)
 
 

@@ -4,7 +4,7 @@ import secrets
 from uuid import UUID
 
 from kijko.core.crypto import Box, Unreadable
-from kijko.core.jobs import Jobs
+from kijko.core.jobs import Jobs, Work
 from kijko.core.tenancy import OrgReader, Tenants
 from kijko.services.projects import access
 from kijko.services.projects.errors import RepositoryNotFound
@@ -51,7 +51,7 @@ async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, 
     async with database.gate() as tx:
         started = await queries.take(tx, repository_id, rules.id_of(delivery), rules.event_of(delivery), starts=starts)
     if started:
-        jobs.wake_workers()
+        jobs.wake(Work.INGESTIONS)
     return started
 
 

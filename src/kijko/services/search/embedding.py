@@ -15,6 +15,7 @@ import structlog
 
 from kijko.clients.embeddings import EmbeddingFailure, Embeddings
 from kijko.core.db.errors import DatabaseError
+from kijko.core.jobs import Work
 from kijko.core.tenancy import Tenants
 from kijko.services.search import vector_queries as queries
 from kijko.services.search.questions import LONGEST, written
@@ -27,6 +28,8 @@ _log = structlog.get_logger(__name__)
 
 class Embedder:
     """Lives on one event loop: `start`, `wake` from that loop, `stop`. Without a model it has nothing to do."""
+
+    work: Final = Work.INGESTIONS
 
     def __init__(self, database: Tenants, embeddings: Embeddings, settings: Settings) -> None:
         self.id = uuid4()
