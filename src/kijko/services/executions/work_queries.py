@@ -29,8 +29,16 @@ class Claimed:
 
 
 # Claims are made one after another, so that each sees what the last one took; they are short. The lock is a statement
-# of its own in the same trip, since a statement sees what was committed before it began.
-_TURN = Scalar(bool, "select pg_advisory_xact_lock(hashtextextended('kijko.claim', 0)) is not null", writes=True)
+# of its own in the same trip, since a statement sees what was committed before it began. A claim does not wait for the
+# disk: if a crash of Postgres forgets it, the run waits again, and what this worker makes of it finds no lease.
+_TURN = Scalar(
+    bool,
+    """
+    select pg_advisory_xact_lock(hashtextextended('kijko.claim', 0)) is not null
+      and set_config('synchronous_commit', 'off', true) is not null
+    """,
+    writes=True,
+)
 
 # Organizations that wait, found by skipping through the index; of each the runs that waited longest, as many as its
 # plan leaves room for; of all of them first everybody's first, then everybody's second. So whoever queues many delays
