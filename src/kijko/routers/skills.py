@@ -96,17 +96,18 @@ async def execute(
         # Before the run is there: whoever began to listen after it could miss its end.
         notice = expecting.enter_context(outside.notices.expect(str(execution_id))) if wait else None
         async with outside.database.org(principal) as tx:
-            accepted = await executions.request(
+            checked = await executions.check(tx, skill_id, body)
+            pending = ExecuteSkillResponse(execution_id=execution_id, status=ExecutionStatus.PENDING)
+            answer = JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
+            await claim.keep(tx, answer)
+            accepted = await executions.accept(
                 tx,
                 outside.jobs,
-                skill_id,
+                checked,
                 body,
                 execution_id=execution_id,
                 request_id=request.scope.get("kijko.request_id"),
             )
-            pending = ExecuteSkillResponse(execution_id=execution_id, status=ExecutionStatus.PENDING)
-            answer = JsonBytes(pending.model_dump_json(by_alias=True), status_code=status.HTTP_202_ACCEPTED)
-            await claim.keep(tx, answer)
         for name, value in quota_headers(accepted.quota or {}):
             add_header(request.scope, name, value)
         if notice is None:

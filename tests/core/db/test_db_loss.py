@@ -120,6 +120,23 @@ async def test_a_commit_cut_under_way_is_of_unknown_outcome(db: Database, sql) -
     assert told == []
 
 
+async def test_a_last_call_cut_under_way_is_of_unknown_outcome(db: Database, sql) -> None:
+    told: list[str] = []
+
+    async def work() -> None:
+        async with db.transaction(NONE) as tx:
+            tx.after_commit(lambda: told.append("ran"))
+            await tx.run(INSERT, 1)
+            await tx.last(SLOW.bind_one(0.4))
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.25)
+    sql(TERMINATE)
+    with pytest.raises(CommitUnknown):
+        await task
+    assert told == []
+
+
 async def test_a_killed_server_is_said_to_be_gone_and_used_again_when_it_is_back(connect, dsn, stack: Stack) -> None:
     db: Database = await connect()
     reader = db.reader(NONE)

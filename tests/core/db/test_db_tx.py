@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kijko.core.db import Context, Database, Reader, Scalar, Statement, Tx
+from kijko.core.db import Call, Context, Database, Reader, Scalar, Statement, Tx
 from kijko.core.db.errors import ConstraintViolation, MisuseError, TransactionAborted
 
 NONE = Context()
@@ -155,6 +155,68 @@ async def test_hooks_still_run_when_the_task_is_cancelled_during_one_of_them(db:
         await task
     await db.close()
     assert told == ["ran"]
+
+
+async def test_the_last_call_commits_in_its_own_trip(db: Database, reader: Reader) -> None:
+    told, before = Told(), db.trips
+    async with db.transaction(NONE) as tx:
+        tx.after_commit(told.hook("ran"))
+        await insert(tx, 1)
+        assert await tx.last(INSERT.bind(2, "x")) == 1
+        assert told == ["ran"]
+        with pytest.raises(MisuseError):
+            await insert(tx, 3)
+    assert db.trips == before + 2
+    assert await reader.one(IDS) == [1, 2]
+
+
+async def test_a_last_call_that_is_the_first_commits_at_the_end(db: Database, reader: Reader) -> None:
+    async with db.transaction(NONE) as tx:
+        await tx.last(INSERT.bind(1, "x"))
+    assert await reader.one(IDS) == [1]
+
+
+@pytest.mark.parametrize("last", [INSERT.bind(1, "x"), CHILD.bind(2, 77)])
+async def test_a_last_call_that_fails_or_whose_commit_does_undoes_everything(
+    db: Database, reader: Reader, last: Call[int]
+) -> None:
+    told = Told()
+    with pytest.raises(ConstraintViolation):
+        async with db.transaction(NONE) as tx:
+            tx.after_commit(told.hook("ran"))
+            await insert(tx, 1)
+            await tx.last(last)
+    assert await reader.one(IDS) == []
+    assert told == []
+
+
+@pytest.mark.parametrize("last", [INSERT.bind(1, "x"), CHILD.bind(2, 77)])
+async def test_a_failed_last_call_that_is_swallowed_is_not_taken_for_success(db: Database, last: Call[int]) -> None:
+    with pytest.raises(TransactionAborted):
+        async with db.transaction(NONE) as tx:
+            await insert(tx, 1)
+            with pytest.raises(ConstraintViolation):
+                await tx.last(last)
+
+
+async def test_a_last_call_under_way_is_seen_through_when_its_task_is_cancelled(db: Database, reader: Reader) -> None:
+    told = Told()
+
+    async def work() -> None:
+        async with db.transaction(NONE) as tx:
+            tx.after_commit(told.hook("ran"))
+            await insert(tx, 1)
+            await tx.last(SLEEP.bind(0.4))
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told == []
+    await asyncio.sleep(0.5)
+    assert told == ["ran"]
+    assert await reader.one(IDS) == [1]
 
 
 async def test_a_savepoint_undoes_its_part_only(db: Database, reader: Reader) -> None:

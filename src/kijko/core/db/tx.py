@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from psycopg.pq.abc import PGresult
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+R = TypeVar("R")
 Hook = Callable[[], Awaitable[None] | None]
 
 _BEGIN: Final = command("begin")
@@ -44,6 +45,7 @@ class Tx(Reader):
         self._open = True
         self._busy = False
         self._entered = False
+        self._kept = False
 
     def after_commit(self, hook: Hook) -> None:
         """Run `hook` when the transaction was committed; hooks run in order, and not at all after a rollback.
@@ -67,6 +69,20 @@ class Tx(Reader):
         else:
             if not self._drop_unsent_savepoint():
                 self._pending.append(_RELEASE)
+
+    async def last(self, call: Call[R]) -> R:
+        """The value of the transaction's last call. The commit shares its trip, so nothing may follow in the block.
+
+        Raises:
+            CommitUnknown: the connection broke. Whatever the call itself raises undoes the transaction.
+        """
+        link = self._link
+        if link is None or self._busy or not self._open:  # a first trip may have to be sent twice; a misuse is told
+            return await self.call(call)
+        batch = (*self._pending, call, *_COMMIT)
+        self._pending.clear()
+        outcome = await self._commit(link, batch)
+        return call.decode(outcome.results[-2], self._db.decoder)
 
     async def _undo(self) -> None:
         if not self._drop_unsent_savepoint():
@@ -140,36 +156,48 @@ class Tx(Reader):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._kept:
+            return
         was_open, link = self._open, self._end()
         if kind is None and was_open and not (link is not None and link.aborted):
-            if link is not None:
-                await self._commit(link)
-            await self._run(self._hooks)
+            if link is None:
+                await self._run(self._hooks)
+            else:
+                await self._commit(link, _COMMIT)
             return
         if link is not None:
             await asyncio.shield(self._db.pool.abandon(link))
         if kind is None:
             raise TransactionAborted()
 
-    async def _commit(self, link: Link) -> None:
-        waiter = link.send(_COMMIT)
+    async def _commit(self, link: Link, batch: Calls) -> Outcome:
+        """Send the batch, which ends in the commit, and run the hooks. The connection goes back unless aborted."""
+        waiter = link.send(batch)
         try:
             outcome = await asyncio.shield(waiter)
         except BaseException:
-            self._db.pool.spawn(self._conclude(link, waiter))
+            self._end()
+            self._db.pool.spawn(self._conclude(link, waiter, batch))
             raise
+        error = failure(outcome, batch)
+        if link.aborted and self._link is link:  # by the call before the commit; the end of the block undoes it
+            assert error is not None  # noqa: S101  # that is what aborted it
+            raise error
+        self._end()
         self._db.pool.release(link)
-        error = failure(outcome, _COMMIT)
         if outcome.lost is not None:
             raise CommitUnknown() from error
         if error is not None:  # a deferred constraint, say
             raise error
+        self._kept = True
+        await self._run(self._hooks)
+        return outcome
 
-    async def _conclude(self, link: Link, waiter: asyncio.Future[Outcome]) -> None:
+    async def _conclude(self, link: Link, waiter: asyncio.Future[Outcome], batch: Calls) -> None:
         """The commit was sent before its task was cancelled: if it succeeds, what hangs on it must still happen."""
         await asyncio.wait([waiter], timeout=_COMMIT_S)
         self._db.pool.release(link)  # closes it when the commit is still under way
-        if failure(await waiter, _COMMIT) is None:
+        if failure(await waiter, batch) is None:
             await self._run(self._hooks)
 
     async def _run(self, hooks: list[Hook]) -> None:

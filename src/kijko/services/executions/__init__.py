@@ -4,9 +4,9 @@ Owns the table executions. Invariants: an accepted execution ends once, whatever
 lease, and only its holder writes its result; the quota is taken with the row and given back when no model ran.
 """
 
-from kijko.services.executions.requests import Accepted, request
+from kijko.services.executions.requests import Accepted, Checked, accept, check
 from kijko.services.executions.results import ENDED, get, outcome, wait
 from kijko.services.executions.runner import Runner
 from kijko.services.executions.sweep import sweep
 
-__all__ = ["ENDED", "Accepted", "Runner", "get", "outcome", "request", "sweep", "wait"]
+__all__ = ["ENDED", "Accepted", "Checked", "Runner", "accept", "check", "get", "outcome", "sweep", "wait"]

@@ -53,7 +53,7 @@ _INSERT = Json(
 )
 
 
-async def insert(
+async def insert_last(
     tx: OrgTx,
     execution_id: UUID,
     *,
@@ -66,12 +66,11 @@ async def insert(
     model: str,
     request_id: str | None,
 ) -> bytes | None:
-    """Takes one oracle query of the quota and inserts the pending row.
+    """Takes one oracle query of the quota, inserts the pending row and commits.
 
     Answers the quota as JSON, {metric, limit, used, resetsAt}; None where there is no limit.
     """
-    return await tx.json(
-        _INSERT,
+    call = _INSERT.bind(
         execution_id,
         skill_id,
         skill_version,
@@ -82,3 +81,4 @@ async def insert(
         model,
         request_id,
     )
+    return await tx.last(call)

@@ -20,6 +20,18 @@ from kijko.services.skills.errors import SkillInactive, SkillNotFound
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A run that the skill's newest version allows."""
+
+    skill_id: UUID
+    version: int
+    model: str
+    given: Mapping[str, Any]
+    """The input as JSON, with the schema's defaults."""
+    context: Jsonb | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """What is left of the quota that a run was taken from."""
 
@@ -27,20 +39,12 @@ class Accepted:
     """{metric, limit, used, resetsAt}; None where the plan sets no limit."""
 
 
-async def request(
-    tx: OrgTx,
-    jobs: Jobs,
-    skill_id: UUID,
-    body: ExecuteSkillRequest,
-    *,
-    execution_id: UUID,
-    request_id: str | None = None,
-) -> Accepted:
-    """Accepts a run of the skill's newest version, under a new id; a worker is nudged after the commit.
+async def check(tx: OrgTx, skill_id: UUID, body: ExecuteSkillRequest) -> Checked:
+    """What a run of the skill's newest version would be given.
 
     Raises:
         SkillNotFound, SkillInactive: there is no such skill to run. ContextNotFound: no such project to read.
-        InvalidInput: the input does not fit it. QuotaExceeded: the plan's oracle queries are used up.
+        InvalidInput: the input does not fit it.
     """
     skill = await skills.runnable(tx, skill_id)
     if skill is None:
@@ -48,24 +52,39 @@ async def request(
     if not skill.is_active:
         raise SkillInactive
     given = rules.bind_input(skill.prompt_template, skill.input_schema, body.input or {})
-    context = await checked_context(tx, body.context)
+    return Checked(skill_id, skill.version, skill.model, given, await checked_context(tx, body.context))
+
+
+async def accept(
+    tx: OrgTx,
+    jobs: Jobs,
+    checked: Checked,
+    body: ExecuteSkillRequest,
+    *,
+    execution_id: UUID,
+    request_id: str | None = None,
+) -> Accepted:
+    """Makes the run a row and commits: the last call of its transaction. A worker is nudged.
+
+    Raises:
+        SkillNotFound: it was deleted since. QuotaExceeded: the plan's oracle queries are used up.
+    """
+    tx.after_commit(partial(jobs.wake, Work.EXECUTIONS))
     try:
-        quota = await queries.insert(
+        quota = await queries.insert_last(
             tx,
             execution_id,
-            skill_id=skill_id,
-            skill_version=skill.version,
+            skill_id=checked.skill_id,
+            skill_version=checked.version,
             execution_type=body.execution_type,
             reference_id=body.reference_id,
-            given=Jsonb(given),
-            context=context,
-            model=skill.model,
+            given=Jsonb(checked.given),
+            context=checked.context,
+            model=checked.model,
             request_id=request_id,
         )
     except ConstraintViolation as error:
-        # The skill was deleted since it was read.
         if error.name in ("executions_skill_fkey", "executions_version_fkey"):
             raise SkillNotFound from error
         raise
-    tx.after_commit(partial(jobs.wake, Work.EXECUTIONS))
     return Accepted(orjson.loads(quota) if quota else None)
