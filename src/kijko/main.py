@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
 
 from kijko.clients import Clients, forges, mail
 from kijko.clients.embeddings import Embeddings
@@ -32,12 +33,15 @@ from kijko.middleware.headers import Headers
 from kijko.middleware.last_resort import LastResort
 from kijko.middleware.request_id import RequestId
 from kijko.middleware.version import VersionName
+from kijko.realtime.hub import Hub
+from kijko.realtime.websocket import ProjectSocket, Realtime
 from kijko.routers import API, DOCS, ROOT
 from kijko.routers.dispatch import Dispatch, mount
 from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
+from kijko.services.events import Listening
 from kijko.services.search import Questions
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, read, require, required
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 
 _WEBHOOK_BYTES: Final = 1_048_576
 _UPLOADS: Final = "You have several uploads under way. Wait until one of them has ended, then send this one."
+_SOCKETS: Final = "You have as many connections open as you may. Close one, then connect again."
 _NEEDED: Final = (
     "database.api_url",
     "redis.url",
@@ -125,6 +130,7 @@ def _routes(lifespan: Callable[[Any], AbstractAsyncContextManager[Any]], *, with
         mount(dispatch, "/api", router, Route)
     for router in (*ROOT, *((DOCS,) if with_docs else ())):
         mount(dispatch, "", router, Route)
+    dispatch.routes.append(WebSocketRoute("/api/projects/{projectId}/ws", ProjectSocket()))
     dispatch.reindex()
     return dispatch
 
@@ -172,13 +178,22 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.clients = clients
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
+            hub = Hub(Listening(clients.database), clients.notices)
+            app.state.realtime = Realtime(hub, clients.tokens, _sockets(settings))
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
-            yield
+            try:
+                yield
+            finally:
+                await hub.close()
         flush()
 
     return lifespan
+
+
+def _sockets(settings: Settings) -> Turns:
+    return Turns("connections_at_once", settings.events.connections, _SOCKETS)
 
 
 @asynccontextmanager

@@ -300,6 +300,8 @@ class Events(Group):
 
     keep_s: float = Field(86_400, gt=0)
     """How long an event can still be asked for."""
+    connections: int = Field(50, ge=1)
+    """Sockets that one person may have open at once, in one process of the API."""
 
 
 class Log(Group):

@@ -2,7 +2,8 @@
 
 - `OrgReader`, `OrgTx`: as the person, in one organization, behind row-level security. Reads in one trip each, or a
   transaction.
-- `GateTx`: before a tenant is known (sign-in, an API key, a webhook): only functions granted to the API's own role.
+- `GateReader`, `GateTx`: before a tenant is known (sign-in, an API key, a webhook) or for several at once (rooms): only
+  functions granted to the API's own role.
 - `SystemReader`, `SystemTx`: the worker and the scheduler, past row-level security; each says why.
 """
 
@@ -72,6 +73,10 @@ class GateTx(Tx):
     """A transaction before a tenant is known; it may call what is granted to the API's own role and nothing else."""
 
 
+class GateReader(Reader):
+    """Single statements before a tenant is known; they may call what a GateTx may, each a transaction and a trip."""
+
+
 class SystemTx(Tx):
     """A transaction of the worker or the scheduler that sees every organization."""
 
@@ -132,6 +137,10 @@ class Tenants:
         """A transaction before a tenant is known."""
         async with self.database.transaction(Context(None), kind=GateTx) as tx:
             yield tx
+
+    def gate_reader(self) -> GateReader:
+        """Single statements before a tenant is known."""
+        return self.database.reader(Context(None), kind=GateReader)
 
     def system_reader(self, reason: str) -> SystemReader:
         """Single statements past row-level security, with the reason for it: for what one statement does alone."""

@@ -1,13 +1,15 @@
 """The HTTP/1.1 protocol of the API's server: uvicorn's own, with a bound on headers and problems for what it refuses.
 
-Started as `uvicorn --http kijko.middleware.protocol:Http`.
+Started as `uvicorn --http kijko.middleware.protocol:Http --ws kijko.middleware.protocol:WebSocket`.
 """
 
+import logging
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from kijko.models.problem import problem
 
@@ -63,3 +65,15 @@ class Http(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """One WebSocket. uvicorn would log each with its address, and in that stands an access token."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:  # Any: uvicorn's own
+        super().__init__(*args, **more)
+        self.logger = _quiet
+
+
+_quiet: Final = logging.getLogger("uvicorn.websockets")
+_quiet.setLevel(logging.WARNING)

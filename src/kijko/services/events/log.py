@@ -34,6 +34,11 @@ def user_room(user_id: UUID) -> str:
     return f"user:{user_id}"
 
 
+def notice_of(room: str) -> str:
+    """The notice that there is something new in a room."""
+    return f"room:{room}"
+
+
 async def write(tx: SystemTx, events: Sequence[Event]) -> None:
     """Appends events to their rooms' logs, in this order, if the transaction is kept. Call `told` after its commit."""
     for one in events:
@@ -42,7 +47,7 @@ async def write(tx: SystemTx, events: Sequence[Event]) -> None:
 
 async def told(notices: Notices, rooms: Iterable[str]) -> None:
     """Lets whoever listens to these rooms look at their logs. Never fails: a lost notice costs a listener a moment."""
-    await notices.publish([f"room:{room}" for room in rooms])
+    await notices.publish([notice_of(room) for room in rooms])
 
 
 async def trim(database: Tenants, *, keep_s: float) -> None:
