@@ -58,10 +58,7 @@ def measure(scene: Scene) -> Found:
     """Fills the index and searches it, one organization after the other."""
     began = time.perf_counter()
     with psycopg.connect(scene.environ["KIJKO_DATABASE_URL"], autocommit=True) as owner:
-        projects = [_project(owner) for _ in range(ORGANIZATIONS)]
-        asyncio.run(_index(scene.environ["KIJKO_DATABASE_WORKER_URL"], owner, projects))
-        for table in ("chunks", "source_files", "search_postings", "search_segments", "search_indexes"):
-            owner.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier(table)))
+        projects = _filled(owner) or _fill(owner, scene.environ["KIJKO_DATABASE_WORKER_URL"])
         chunks = _value(owner, "select count(*) from chunks")
         size = _value(owner, "select pg_total_relation_size('search_postings') / 1e6")
     filled = time.perf_counter() - began
@@ -80,6 +77,24 @@ def measure(scene: Scene) -> Found:
 
 Project = tuple[uuid.UUID, uuid.UUID, uuid.UUID]
 """Organization, person, project."""
+
+
+def _filled(owner: psycopg.Connection[Any]) -> list[Project]:
+    """What an earlier run left in a home that was kept."""
+    rows = owner.execute(
+        "select p.organization_id, p.user_id, p.id from projects p join search_indexes i on i.project_id = p.id "
+        "where p.name = 'Bench' and i.chunks = %s order by p.id",
+        (CHUNKS,),
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows] if len(rows) == ORGANIZATIONS else []
+
+
+def _fill(owner: psycopg.Connection[Any], worker_url: str) -> list[Project]:
+    projects = [_project(owner) for _ in range(ORGANIZATIONS)]
+    asyncio.run(_index(worker_url, owner, projects))
+    for table in ("chunks", "source_files", "search_postings", "search_segments", "search_indexes"):
+        owner.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier(table)))
+    return projects
 
 
 def _project(owner: psycopg.Connection[Any]) -> Project:

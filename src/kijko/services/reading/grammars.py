@@ -44,6 +44,18 @@ _BODY: Final = (
     "statement_list",
     "structure",
 )
+_CALLED: Final = frozenset({"name", "word", "constant", "object_reference", "bare_key", "dotted_key", "quoted_key"})
+_HOLDS_A_NAME: Final = (
+    "_signature",
+    "_declarator",
+    "_spec",
+    "_binding",
+    "variable_declaration",
+    "assignment_statement",
+    "variable_list",
+)
+NAME, HOLDS = 1, 2
+"""What a node may be to the definition that it is a child of: its name, or what has its name inside."""
 _KINDS: Final = 65_536
 _SMALL: Final = 32_768
 """Bytes that are parsed without a guard: however wrong they are, it takes no time."""
@@ -55,12 +67,19 @@ _DEADLINE_S: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """A grammar and what its nodes mean. `roles` and `bodies` are by a node's `kind_id`."""
+    """A grammar and what its nodes mean. `roles`, `bodies` and `names` are by a node's `kind_id`.
+
+    Fields are numbers, 0 where the grammar has none of that name: to find a field by its name compares it with all.
+    """
 
     language: Language
     parser: Parser
     roles: bytes
     bodies: bytes
+    names: bytes
+    """NAME or HOLDS, else 0."""
+    name_field: int
+    declarator_field: int
     kinds: tuple[str, ...]
     """By role, less DEFINES."""
 
@@ -85,7 +104,7 @@ def syntax(name: str) -> Syntax | None:
     wanted.update(dict.fromkeys(language.imports.split(), IMPORT))
     wanted.update(dict.fromkeys(language.leads.split(), LEAD))
     # As long as a kind_id can be: what is no syntax has the largest.
-    roles, bodies = bytearray(_KINDS), bytearray(_KINDS)
+    roles, bodies, names = bytearray(_KINDS), bytearray(_KINDS), bytearray(_KINDS)
     for number in range(grammar.node_kind_count):
         node = grammar.node_kind_for_id(number) or ""
         if not grammar.node_kind_is_named(number):
@@ -93,7 +112,23 @@ def syntax(name: str) -> Syntax | None:
             continue
         roles[number] = LEAD if "comment" in node and node != "comment_statement" else wanted.get(node, PLAIN)
         bodies[number] = node not in wanted and node.endswith(_BODY)
-    return Syntax(language, Parser(grammar), bytes(roles), bytes(bodies), tuple(kinds))
+        names[number] = _name_or_not(node)
+    return Syntax(
+        language,
+        Parser(grammar),
+        bytes(roles),
+        bytes(bodies),
+        bytes(names),
+        grammar.field_id_for_name("name") or 0,
+        grammar.field_id_for_name("declarator") or 0,
+        tuple(kinds),
+    )
+
+
+def _name_or_not(node: str) -> int:
+    if "identifier" in node or node.endswith("_name") or node in _CALLED:
+        return NAME
+    return HOLDS if node.endswith(_HOLDS_A_NAME) else 0
 
 
 def parse(of: Syntax, data: bytes) -> Node | None:
