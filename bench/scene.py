@@ -100,10 +100,11 @@ def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, admin
             "insert into skill_versions (organization_id, skill_id, version, prompt_template, model, parameters, "
             "input_schema, output_format, created_by) "
             "select organization_id, id, 1, prompt_template, model, parameters, input_schema, output_format, user_id "
-            "from skills"
+            "from skills where organization_id = %s",
+            (organization,),
         )
         owner.execute("analyze")
-        skill = _one(owner, "select id from skills where name = 'Skill 500'", ())
+        skill = _one(owner, "select id from skills where organization_id = %s and name = 'Skill 500'", (organization,))
     return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization), git, admin_url)
 
 
