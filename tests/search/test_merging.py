@@ -97,6 +97,7 @@ async def test_merging_leaves_nothing_of_what_was_replaced_or_removed(
     project, fresh = await make_project(one), await make_project(one)
     index = indexed(one, project)
     await _publish_one_by_one(index, FILES)
+    await _merge_all(index, owner, project)  # so that what is dead stands among what is not
     paths = list(FILES)
     changed = {path: FILES[path].replace("zoo", "park") for path in paths[2:20:3]}
     await _publish_one_by_one(index, changed)
