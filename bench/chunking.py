@@ -53,6 +53,7 @@ class Measured:
     counted: float
     whole: float
     parse_clock: float
+    two_parse_clock: float
     two_clock: float
     whole_clock: float
     before: float
@@ -167,6 +168,7 @@ def measure() -> Measured:
         megabytes / counted,
         megabytes / whole,
         megabytes / _clock_s("bare", 1),
+        megabytes / _clock_s("bare", 2),
         megabytes / _clock_s("cut", 2),
         megabytes / _clock_s("whole", 2),
         before,
@@ -190,7 +192,8 @@ def lines(of: Measured) -> list[str]:
         *out,
         f"syntax chunking {of.cut:.2f}, {of.cut / of.bare:.2f} of the bare parse's {of.bare:.2f} (bar 0.9)",
         f"by the clock, two processes {of.two_clock:.2f}, {of.two_clock / of.parse_clock:.2f} of one bare parse's "
-        f"{of.parse_clock:.2f} (bar 1.6)",
+        f"{of.parse_clock:.2f} (bar 1.6); two bare parses {of.two_parse_clock:.2f}, "
+        f"{of.two_parse_clock / of.parse_clock:.2f} of one",
         f"tokens alone {of.counted:.2f}; whole files with tokens, secrets and structure {of.whole:.2f}, "
         f"by two processes {of.whole_clock:.2f} by the clock",
         f"memory of one process: {of.before:.0f} MB with the corpus, {of.after:.0f} MB after all of it",

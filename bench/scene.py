@@ -1,4 +1,7 @@
-"""The stack that is measured: started for the run on free ports, with one organization of 1,000 skills."""
+"""The stack that is measured: started for the run on free ports, with one organization of 1,000 skills.
+
+With `BENCH_HOME` it lies in that folder and stays there, for what takes long to fill.
+"""
 
 import contextlib
 import json
@@ -58,7 +61,9 @@ class Scene:
 @contextlib.contextmanager
 def scene() -> Iterator[Scene]:
     """Starts the stack without Keycloak (its part in a request is its keys) and fills it."""
-    folder = Path(tempfile.mkdtemp(prefix="kijko-b-"))
+    kept = os.environ.get("BENCH_HOME")
+    folder = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="kijko-b-"))
+    folder.mkdir(parents=True, exist_ok=True)
     url, server = issuers.serve(folder)
     git = GitServer(folder / "served").__enter__()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")} | {
@@ -72,7 +77,7 @@ def scene() -> Iterator[Scene]:
     try:
         yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"), git, stack.database().url())
     finally:
-        stack.remove()
+        stack.stop() if kept else stack.remove()
         server.shutdown()
         git.__exit__(None, None, None)
 
@@ -95,10 +100,11 @@ def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, admin
             "insert into skill_versions (organization_id, skill_id, version, prompt_template, model, parameters, "
             "input_schema, output_format, created_by) "
             "select organization_id, id, 1, prompt_template, model, parameters, input_schema, output_format, user_id "
-            "from skills"
+            "from skills where organization_id = %s",
+            (organization,),
         )
         owner.execute("analyze")
-        skill = _one(owner, "select id from skills where name = 'Skill 500'", ())
+        skill = _one(owner, "select id from skills where organization_id = %s and name = 'Skill 500'", (organization,))
     return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization), git, admin_url)
 
 

@@ -1,6 +1,7 @@
 """Pieces: they cover the file once, in order, within the budget, whatever is in it."""
 
 import pickle
+import time
 from itertools import pairwise
 
 import pytest
@@ -153,6 +154,19 @@ def test_a_file_whose_syntax_takes_too_long_is_cut_without_it_and_says_so(suffix
     assert found.note is not None
     assert "too long" in found.note
     _covers(found, _HOSTILE[kind], Options())
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("lua", "angles"), ("lua", "noise"), ("hs", "headings"), ("jl", "tags")])
+@pytest.mark.parametrize("size", [30_000, 100_000])
+def test_no_file_takes_more_than_three_seconds_whatever_the_parser_makes_of_it(
+    suffix: str, kind: str, size: int
+) -> None:
+    content = (_HOSTILE[kind] * (size // len(_HOSTILE[kind]) + 1))[:size]
+    began = time.thread_time()
+    found = read_file(f"a.{suffix}", content, Options())
+    assert time.thread_time() - began < 3
+    if isinstance(found, FileRead):
+        _covers(found, content, Options())
 
 
 def test_after_a_file_that_took_too_long_the_next_is_read_as_ever() -> None:

@@ -51,11 +51,12 @@ class Index:
         await self.stage(ingestion, files, repository)
         async with self.database.system("a test") as tx:
             await search.publish(tx, self.organization, self.project, ingestion, gone)
-        self.owner.execute(
-            "delete from source_files where project_id = %s and live and path = any(%s)",
-            (self.project, [*removed, *files]),
-        )
-        self.owner.execute("update source_files set live = true where ingestion_id = %s", (ingestion,))
+            # Before the commit: whoever merges in between takes what is not live for dead.
+            self.owner.execute(
+                "delete from source_files where project_id = %s and live and path = any(%s)",
+                (self.project, [*removed, *files]),
+            )
+            self.owner.execute("update source_files set live = true where ingestion_id = %s", (ingestion,))
 
     async def stage(self, ingestion: uuid.UUID, files: Files, repository: str | None = None) -> None:
         entries: list[tuple[int, bytes]] = []

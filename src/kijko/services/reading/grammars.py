@@ -4,7 +4,7 @@ import importlib
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Final
 
 from tree_sitter import Language as Grammar
@@ -44,23 +44,43 @@ _BODY: Final = (
     "statement_list",
     "structure",
 )
+_CALLED: Final = frozenset({"name", "word", "constant", "object_reference", "bare_key", "dotted_key", "quoted_key"})
+_HOLDS_A_NAME: Final = (
+    "_signature",
+    "_declarator",
+    "_spec",
+    "_binding",
+    "variable_declaration",
+    "assignment_statement",
+    "variable_list",
+)
+NAME, HOLDS = 1, 2
+"""What a node may be to the definition that it is a child of: its name, or what has its name inside."""
 _KINDS: Final = 65_536
-_SMALL: Final = 32_768
+_SMALL: Final = 2_048
 """Bytes that are parsed without a guard: however wrong they are, it takes no time."""
 _STEPS_EACH_BYTE, _STEPS_MORE = 0.03, 300
 """What a parse may take: in ordinary code the parser reports once in 50 to 250 bytes."""
-_DEADLINE_S: Final = 15.0
-"""The last resort. The steps are the guard, since they do not depend on how busy the machine is."""
+_SECONDS_EACH_BYTE, _SECONDS_MORE = 1e-6, 1.0
+"""The same in CPU time, since there are texts in which a single step takes 20 ms. Ordinary code takes a fifth of this,
+or less, without the second; and how busy the machine is does not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """A grammar and what its nodes mean. `roles` and `bodies` are by a node's `kind_id`."""
+    """A grammar and what its nodes mean. `roles`, `bodies` and `names` are by a node's `kind_id`.
+
+    Fields are numbers, 0 where the grammar has none of that name: to find a field by its name compares it with all.
+    """
 
     language: Language
     parser: Parser
     roles: bytes
     bodies: bytes
+    names: bytes
+    """NAME or HOLDS, else 0."""
+    name_field: int
+    declarator_field: int
     kinds: tuple[str, ...]
     """By role, less DEFINES."""
 
@@ -85,7 +105,7 @@ def syntax(name: str) -> Syntax | None:
     wanted.update(dict.fromkeys(language.imports.split(), IMPORT))
     wanted.update(dict.fromkeys(language.leads.split(), LEAD))
     # As long as a kind_id can be: what is no syntax has the largest.
-    roles, bodies = bytearray(_KINDS), bytearray(_KINDS)
+    roles, bodies, names = bytearray(_KINDS), bytearray(_KINDS), bytearray(_KINDS)
     for number in range(grammar.node_kind_count):
         node = grammar.node_kind_for_id(number) or ""
         if not grammar.node_kind_is_named(number):
@@ -93,7 +113,23 @@ def syntax(name: str) -> Syntax | None:
             continue
         roles[number] = LEAD if "comment" in node and node != "comment_statement" else wanted.get(node, PLAIN)
         bodies[number] = node not in wanted and node.endswith(_BODY)
-    return Syntax(language, Parser(grammar), bytes(roles), bytes(bodies), tuple(kinds))
+        names[number] = _name_or_not(node)
+    return Syntax(
+        language,
+        Parser(grammar),
+        bytes(roles),
+        bytes(bodies),
+        bytes(names),
+        grammar.field_id_for_name("name") or 0,
+        grammar.field_id_for_name("declarator") or 0,
+        tuple(kinds),
+    )
+
+
+def _name_or_not(node: str) -> int:
+    if "identifier" in node or node.endswith("_name") or node in _CALLED:
+        return NAME
+    return HOLDS if node.endswith(_HOLDS_A_NAME) else 0
 
 
 def parse(of: Syntax, data: bytes) -> Node | None:
@@ -101,17 +137,18 @@ def parse(of: Syntax, data: bytes) -> Node | None:
     if len(data) <= _SMALL:
         return of.parser.parse(data).root_node
     left = int(len(data) * _STEPS_EACH_BYTE) + _STEPS_MORE
-    until = monotonic() + _DEADLINE_S
+    seconds = len(data) * _SECONDS_EACH_BYTE + _SECONDS_MORE
+    early, until = monotonic() + seconds, thread_time() + seconds
     view = memoryview(data)
 
-    def go_on(_offset: int, _wrong: bool) -> bool:
+    def stop(_offset: int, _wrong: bool) -> bool:
         nonlocal left
         left -= 1
-        # It is asked whether to stop here: true stops.
-        return left < 0 or monotonic() > until
+        # The clock is never behind the CPU's, and asking it costs a tenth.
+        return left < 0 or (monotonic() > early and thread_time() > until)
 
     try:
-        return of.parser.parse(lambda place, _: view[place : place + 65_536], progress_callback=go_on).root_node
+        return of.parser.parse(lambda place, _: view[place : place + 65_536], progress_callback=stop).root_node
     except ValueError:
         of.parser.reset()  # or the next text would be taken for this one's rest
         return None

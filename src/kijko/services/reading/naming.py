@@ -4,6 +4,8 @@ from typing import Final
 
 from tree_sitter import Node
 
+from kijko.services.reading.grammars import HOLDS, NAME, Syntax
+
 _LONGEST: Final = 120
 _DECLARATORS: Final = 8
 _CALLS: Final = frozenset(
@@ -24,18 +26,18 @@ _CALLS: Final = frozenset(
 )
 
 
-def plain(node: Node, data: bytes) -> str | None:
+def plain(node: Node, of: Syntax, data: bytes) -> str | None:
     """A definition's own name, as it stands in the text, in a language that needs no care; None where it has none.
 
     A node's own `text` is not asked for: it reads freed memory where the text was parsed in parts.
     """
-    found = node.child_by_field_name("name") or _plain(node)
+    found = _plain(node, of)
     return _shown(found, data) if found is not None else None
 
 
-def name(node: Node, language: str, data: bytes) -> str | None:
+def name(node: Node, of: Syntax, data: bytes) -> str | None:
     """The same, in any language."""
-    found = _by_language(node, language)
+    found = _by_language(node, of)
     return _shown(found, data) if found is not None else None
 
 
@@ -68,48 +70,29 @@ def elixir_kind(node: Node, data: bytes) -> str | None:
     )
 
 
-def _plain(node: Node) -> Node | None:
-    found = node.child_by_field_name("name")
+def _plain(node: Node, of: Syntax) -> Node | None:
+    found = node.child_by_field_id(of.name_field) if of.name_field else None
     if found is not None:
         return found
-    found = node.child_by_field_name("declarator")
+    found = node.child_by_field_id(of.declarator_field) if of.declarator_field else None
     if found is not None:
-        return _declared(found)
+        return _declared(found, of)
+    names = of.names
     for child in node.named_children[:6]:
-        if (
-            "identifier" in child.type
-            or child.type.endswith("_name")
-            or child.type
-            in {
-                "name",
-                "word",
-                "constant",
-                "object_reference",
-                "bare_key",
-                "dotted_key",
-                "quoted_key",
-            }
-        ):
+        what = names[child.kind_id]
+        if what == NAME:
             return child
-        if child.type.endswith(
-            (
-                "_signature",
-                "_declarator",
-                "_spec",
-                "_binding",
-                "variable_declaration",
-                "assignment_statement",
-                "variable_list",
-            )
-        ):
-            return _plain(child)
+        if what == HOLDS:
+            return _plain(child, of)
     return None
 
 
-def _declared(node: Node) -> Node:
+def _declared(node: Node, of: Syntax) -> Node:
     """The name inside of C's declarators: `*(*name[3])(int)`."""
     for _ in range(_DECLARATORS):
-        inner = node.child_by_field_name("declarator")
+        if not node.child_count:
+            break
+        inner = node.child_by_field_id(of.declarator_field)
         if inner is None:
             inner = next((each for each in node.named_children[:3] if each.type.endswith("declarator")), None)
         if inner is None:
@@ -118,8 +101,8 @@ def _declared(node: Node) -> Node:
     return node
 
 
-def _by_language(node: Node, language: str) -> Node | None:
-    kind = node.type
+def _by_language(node: Node, of: Syntax) -> Node | None:
+    language, kind = of.language.name, node.type
     if language in {"javascript", "typescript", "tsx"} and kind in {"lexical_declaration", "variable_declaration"}:
         first = next((each for each in node.named_children[:2] if each.type == "variable_declarator"), None)
         return first.child_by_field_name("name") if first is not None else None
@@ -144,7 +127,7 @@ def _by_language(node: Node, language: str) -> Node | None:
         }:
             found = found.named_children[0] if found.named_children else None
         return found
-    return _plain(node)
+    return _plain(node, of)
 
 
 SPECIAL: Final = frozenset({"javascript", "typescript", "tsx", "rust", "elixir", "css", "scss", "julia", "go", "hcl"})

@@ -3,14 +3,14 @@
 The tree is walked only down to what is too large to stay whole, and to the members of what has members.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from tree_sitter import Node
 
 from kijko.services.reading import naming
 from kijko.services.reading.cutting import Cutter
-from kijko.services.reading.grammars import CONTAINERS, DEFINES, FUNCTIONS, IMPORT, LEAD, WRAP, Syntax
+from kijko.services.reading.grammars import CONTAINERS, DEFINES, FUNCTIONS, LEAD, WRAP, Syntax
 from kijko.services.reading.units import Unit, members, top, units
 
 _TOGETHER: Final = 0.25
@@ -28,8 +28,7 @@ _WRAPPED: Final = 4
 _NAMESPACES: Final = frozenset({"module", "namespace"})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in the syntax we are."""
 
     names: tuple[str, ...] = ()
@@ -39,6 +38,10 @@ class Place:
     function: str | None = None
     """The kind of what is being cut inside; None between definitions."""
     depth: int = 0
+
+    def deeper(self) -> "Place":
+        """One level further in."""
+        return Place(self.names, self.around, self.function, self.depth + 1)
 
 
 class Tiler:
@@ -79,12 +82,12 @@ class Tiler:
         """What a definition is called; two names for a method that stands beside its type."""
         language = self._language
         if language not in naming.SPECIAL:
-            own = naming.plain(node, self._data)
+            own = naming.plain(node, self._of, self._data)
             return (own,) if own else ()
         if language == "hcl":
             first = naming.text(node, self._data).partition("{")[0].replace('"', " ").split("=")[0]
             return (".".join(first.split())[:120],)
-        own = naming.name(node, language, self._data)
+        own = naming.name(node, self._of, self._data)
         around = naming.receiver(node, self._data) if language == "go" and kind == "method" else None
         return tuple(each for each in (around, own) if each)
 
@@ -145,12 +148,12 @@ class Tiler:
                 place = Place(names, around, None if kind in CONTAINERS else _told(kind, place.around), place.depth)
         parts = members(self._of, node) if self._can_open(node, place) else []
         while len(parts) == 1 and self._can_open(parts[0], place):
-            place = replace(place, depth=place.depth + 1)
+            place = place.deeper()
             parts = parts[0].children
         if not parts:
             self._cutter.put(begin, end, place.function or "code", symbol(place.names))
             return
-        self._tile(units(self._of, self._data, parts, begin), begin, end, replace(place, depth=place.depth + 1))
+        self._tile(units(self._of, self._data, parts, begin), begin, end, place.deeper())
 
     @staticmethod
     def _can_open(node: Node, place: Place) -> bool:
@@ -167,27 +170,31 @@ class Tiler:
             own = self.names_of(node, self._kinds[role - DEFINES])
             self._cutter.put(begin, end, self._kinds[role - DEFINES], symbol(own))
             return
-        kinds: list[str] = []
+        told: str | None = None
         symbols: list[str] = []
-        imports = False
-        for _, node, role in run:
-            if node is None or (role < WRAP and not self._elixir):
-                imports = imports or role == IMPORT
+        length = 0
+        for _, node, role in run if self._elixir else [unit for unit in run if unit[2] >= WRAP]:
+            if node is None:
                 continue
             kind, inner = (self._kinds[role - DEFINES], node) if role >= DEFINES else self.kind_of(node)
             if kind is None:
                 continue
+            told = told or _told(kind, place.around)
             names = self.names_of(inner, kind)
-            kinds.append(_told(kind, place.around))
             if names:
-                symbols.append(".".join((*place.names, *names)) if place.names or len(names) > 1 else names[0])
-        if kinds:
-            kind = kinds[0]
-        elif imports:
-            kind = "import"
-        else:
-            kind = "comment" if all(role == LEAD for _, _, role in run) else place.around or "code"
-        self._cutter.put(begin, end, kind, _listed(symbols) if symbols else symbol(place.names))
+                each = ".".join((*place.names, *names)) if place.names or len(names) > 1 else names[0]
+                length += 0 if each in symbols else len(each)
+                symbols.append(each)
+                if length > _LONGEST_SYMBOL and len(symbols) > 1:
+                    break  # what comes after would be cut off
+        if told is None:
+            told = _filling(run, place)
+        self._cutter.put(begin, end, told, _listed(symbols) if symbols else symbol(place.names))
+
+
+def _filling(run: Sequence[Unit], place: Place) -> str:
+    """The kind of what defines nothing."""
+    return "comment" if all(role == LEAD for _, _, role in run) else place.around or "code"
 
 
 def symbol(names: tuple[str, ...]) -> str | None:

@@ -21,7 +21,7 @@ Unit = tuple[int, Node | None, int]
 def members(of: Syntax, node: Node) -> list[Node]:
     """A definition's parts, those of its body among them, one level deep."""
     children, bodies = node.children, of.bodies
-    if not any(bodies[child.kind_id] for child in children):
+    if 1 not in [bodies[child.kind_id] for child in children]:
         return children
     found: list[Node] = []
     for child in children:
@@ -45,13 +45,19 @@ def units(of: Syntax, data: bytes, nodes: Sequence[Node], begin: int) -> list[Un
     lead = -1  # where the comments before the next node begin
     for node in nodes:
         role, start = roles[node.kind_id], node.start_byte
-        if start < end or (role == TOKEN and found and lead < 0):
-            end = max(end, node.end_byte)
-            continue
-        newline = start - 1 if start > end and data[start - 1] == _NEWLINE else rfind(b"\n", end, start)
-        if lead >= 0 and newline >= 0 and data.count(b"\n", end, start) > 1:
-            found.append((lead, None, LEAD))
-            lead = -1
+        if start <= end:
+            if start < end or (role == TOKEN and found and lead < 0):
+                end = max(end, node.end_byte)
+                continue
+            newline = -1
+        else:
+            if role == TOKEN and found and lead < 0:
+                end = node.end_byte
+                continue
+            newline = start - 1 if data[start - 1] == _NEWLINE else rfind(b"\n", end, start)
+            if lead >= 0 and newline >= 0 and data.count(b"\n", end, start) > 1:
+                append((lead, None, LEAD))
+                lead = -1
         if role != LEAD:
             append((lead if lead >= 0 else newline + 1 if newline >= 0 else start, node, role))
             lead = -1
