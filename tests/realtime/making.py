@@ -4,14 +4,12 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-
-from tests.conftest import Person
 
 Owner = psycopg.Connection[Any]
 Message = dict[str, Any]
@@ -22,6 +20,8 @@ class Socket:
 
     def __init__(self, raw: ClientConnection) -> None:
         self.raw = raw
+        self.rest: list[Message] = []
+        """What came before the server closed it."""
 
     async def next(self) -> Message:
         """The next message."""
@@ -52,12 +52,11 @@ class Socket:
     async def closed(self) -> tuple[int, str]:
         """The code and the reason with which the server closed it."""
         async with asyncio.timeout(15):
-            try:
+            with suppress(ConnectionClosed):
                 while True:
-                    await self.raw.recv()
-            except ConnectionClosed as ended:
-                assert ended.rcvd is not None
-                return ended.rcvd.code, ended.rcvd.reason
+                    self.rest.append(json.loads(await self.raw.recv()))
+        assert self.raw.close_code is not None
+        return self.raw.close_code, self.raw.close_reason or ""
 
 
 @asynccontextmanager
@@ -68,7 +67,7 @@ async def socket(
     query = [f"token={token}"] if token is not None else []
     query += [f"lastId={last_id}"] if last_id is not None else []
     address = stack_env["KIJKO_API_URL"].replace("http", "ws", 1) + (path or f"/api/projects/{project_id}/ws")
-    async with connect(f"{address}?{'&'.join(query)}", open_timeout=15) as raw:
+    async with connect(f"{address}?{'&'.join(query)}", open_timeout=15, close_timeout=1) as raw:
         yield Socket(raw)
 
 
@@ -78,13 +77,15 @@ async def close_of(*args: Any, **more: Any) -> tuple[int, str]:
         return await one.closed()
 
 
-def publish(owner: Owner, project: dict[str, Any], first: int, last: int, *, tell: Any = None) -> None:
+def publish(
+    owner: Owner, project: dict[str, Any], first: int, last: int, *, tell: Any = None, more: Any = None
+) -> None:
     """Events with these numbers, each a transaction of its own; only `tell`, a Redis client, lets listeners know."""
     room = f"project:{project['id']}"
     for number in range(first, last + 1):
         owner.execute(
             "select kijko.write_event(%s, %s, %s, 'progress_update', %s)",
-            (room, project["organizationId"], project["id"], json.dumps({"number": number})),
+            (room, project["organizationId"], project["id"], json.dumps({"number": number} | (more or {}))),
         )
         if tell is not None:
             tell.publish("kijko:notices", f"room:{room}")

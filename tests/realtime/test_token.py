@@ -1,4 +1,4 @@
-"""A socket lives as long as its token, which can be renewed without a new connection; and what it takes from clients."""
+"""A socket lives as long as its token, which can be renewed on it; and what it takes from clients."""
 
 import json
 import time

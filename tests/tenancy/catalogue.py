@@ -18,6 +18,7 @@ _VALUES: dict[str, Any] = {
     "int8": 1,
     "numeric": 1,
     "timestamptz": "2026-01-01T00:00:00Z",
+    "_timestamptz": ["2026-01-01T00:00:00Z"],
     "jsonb": "{}",
     "bytea": b"x",
     "_text": ["x"],

@@ -30,6 +30,7 @@ from kijko.services.events import Entry, NoSuchRoom, project_room
 
 _log = structlog.get_logger(__name__)
 _WARN_S: Final = 60.0
+_CLOSING_S: Final = 10.0
 _LARGEST_ID: Final = 2**53
 _MESSAGES_A_SECOND: Final = 20
 _CLOSED: Final = "websocket.disconnect"
@@ -226,5 +227,7 @@ def _left_s(expires: datetime) -> float:
 async def _close(send: Send, connection: _Connection | None, refusal: Refusal) -> None:
     if connection is not None:
         connection.outbox.stop()
-    with contextlib.suppress(Exception):  # the client may have left
-        await send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
+    # The client may have left, or read nothing: then the server's own pings end it.
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CLOSING_S):
+            await send({"type": "websocket.close", "code": refusal.code, "reason": refusal.reason})
