@@ -103,6 +103,11 @@ def parse(of: Syntax, data: bytes) -> Node | None:
     left = int(len(data) * _STEPS_EACH_BYTE) + _STEPS_MORE
     until = monotonic() + _DEADLINE_S
     view = memoryview(data)
+    given: list[memoryview] = []
+
+    def some(place: int, _point: object) -> memoryview:
+        given.append(view[place : place + 65_536])
+        return given[-1]
 
     def go_on(_offset: int, _wrong: bool) -> bool:
         nonlocal left
@@ -111,7 +116,10 @@ def parse(of: Syntax, data: bytes) -> Node | None:
         return left < 0 or monotonic() > until
 
     try:
-        return of.parser.parse(lambda place, _: view[place : place + 65_536], progress_callback=go_on).root_node
+        return of.parser.parse(some, progress_callback=go_on).root_node
     except ValueError:
         of.parser.reset()  # or the next text would be taken for this one's rest
         return None
+    finally:
+        for each in given:  # the binding never lets go of them, and each would hold the whole text for ever
+            each.release()
