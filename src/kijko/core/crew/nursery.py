@@ -88,7 +88,7 @@ def _work(results: Any, job: Any, arguments: Any) -> None:  # Any: of every job
 
 
 def _forget_files() -> None:
-    """Lets go of what was read of libraries' files to start with: vocabularies, rules. Whoever needs it has it again."""
+    """Lets go of what it read of libraries' files: vocabularies, rules. Whoever needs them has them again."""
     libc = ctypes.CDLL(None)
     libc.malloc_trim(0)
     begin = end = 0
