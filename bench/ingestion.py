@@ -1,18 +1,15 @@
-"""Ingestions through the API: against gitingest on the same tree, one changed file, memory, and the API meanwhile.
+"""Ingestions through the API: against gitingest and repomix on one tree, one changed file, memory, the API meanwhile.
 
-gitingest runs in a virtual environment of its own in the cache folder. It only concatenates; its tokens are not
-counted, since its tokenizer downloads a vocabulary each time it finds none. Both sides run by turns.
+The sides run by turns; the others only concatenate, and count tokens. Memory is proportional (PSS): what processes
+share after a fork is counted once, so the sum is what all of them take of the machine.
 """
 
-import os
-import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
@@ -21,22 +18,11 @@ import psutil
 import psycopg
 from tests.fakes.git_server import Repository
 
-from bench import trees
+from bench import concatenators, trees
+from bench.concatenators import Missing, Took, attempt, best
 from bench.processes import cpu_s
 from bench.scene import Scene
-from kijko.local.cache import built, user_cache
 
-_GITINGEST = "gitingest==0.3.1"
-_RUN = """
-import sys, time
-from gitingest import ingest
-import gitingest.output_formatter as formatter
-formatter._format_token_count = lambda text: None
-began, began_cpu = time.perf_counter(), time.process_time()
-summary, tree, content = ingest(sys.argv[1], max_file_size=10_000_000)
-open(sys.argv[2], "w").write(tree + content)
-print(time.perf_counter() - began, time.process_time() - began_cpu)
-"""
 _ROUNDS = 2
 _MB = 1_000_000
 
@@ -45,8 +31,9 @@ _MB = 1_000_000
 class Measured:
     """Seconds, and MB of proportional memory of the worker with its processes."""
 
-    gitingest_s: float
-    gitingest_cpu_s: float
+    gitingest: Took | Missing
+    repomix: Took | Missing
+    repomix_again: Took | Missing
     cpu_s: float
     stored_s: float
     searchable_s: float
@@ -64,9 +51,10 @@ def measure(scene: Scene) -> Measured:
     """Everything, one after another."""
     client = _Client(scene)
     tree = trees.package()
-    gitingest, firsts = [], []
+    gitingest, repomix, firsts = [], [], []
     for _ in range(_ROUNDS):
-        gitingest.append(_gitingest(tree))
+        gitingest.append(attempt(concatenators.gitingest, tree))
+        repomix.append(attempt(concatenators.repomix, tree))
         firsts.append(client.first(trees.committed(scene.git, tree)))
     first = min(firsts, key=lambda each: each.searchable_s)
     second = min(client.again(first.project, first.repository, at) for at in range(3))
@@ -75,8 +63,9 @@ def measure(scene: Scene) -> Measured:
     idle = client.p99_ms(seconds=8)
     busy = client.while_busy(trees.committed(scene.git, tree))
     return Measured(
-        gitingest_s=min(each[0] for each in gitingest),
-        gitingest_cpu_s=min(each[1] for each in gitingest),
+        gitingest=best(gitingest),
+        repomix=best(repomix),
+        repomix_again=attempt(concatenators.repomix_again, tree),
         cpu_s=first.cpu_s,
         stored_s=first.stored_s,
         searchable_s=first.searchable_s,
@@ -209,37 +198,31 @@ def _peak(worker: psutil.Process) -> Iterator[list[float]]:
         looking.join()
 
 
-def _gitingest(tree: Path) -> tuple[float, float]:
-    """Seconds, and CPU seconds."""
-    place = built(user_cache(os.environ) / "bench", _GITINGEST, _install)
-    python = place / "venv" / "bin" / "python"
-    told = subprocess.run(
-        [python, "-c", _RUN, tree, place / "out.txt"], check=True, capture_output=True, text=True
-    ).stdout
-    took, cpu = told.split()[-2:]
-    return float(took), float(cpu)
-
-
-def _install(place: Path) -> None:
-    uv = Path(__file__).parents[1] / ".venv" / "bin" / "uv"
-    subprocess.run([uv, "venv", "--quiet", "--relocatable", place / "venv"], check=True)
-    target = ("--python", place / "venv" / "bin" / "python")
-    subprocess.run([uv, "pip", "install", "--quiet", *target, _GITINGEST], check=True)
-
-
 def lines(measured: Measured) -> list[str]:
     """The table."""
     of = measured
+    sides = {"gitingest": of.gitingest, "repomix": of.repomix}
     return [
         "",
-        f"ingestion of {trees.PACKAGE} ({of.chunks:,} chunks); gitingest {of.gitingest_s:.1f} s",
-        f"  to stored chunks     {of.stored_s:6.1f} s  {of.stored_s / of.gitingest_s:5.2f} of gitingest (bar 1.0)",
-        f"  to searchable        {of.searchable_s:6.1f} s  {of.searchable_s / of.gitingest_s:5.2f} (bar 2.0)",
+        f"ingestion of {trees.PACKAGE} ({of.chunks:,} chunks)",
+        *(f"  {name:20} {_told(side)}" for name, side in sides.items()),
+        f"  repomix again        {_told(of.repomix_again)}, its token counts kept",
+        f"  to stored chunks     {of.stored_s:6.1f} s{_shares(of.stored_s, sides)} (bar 1.0 of each)",
+        f"  to searchable        {of.searchable_s:6.1f} s{_shares(of.searchable_s, sides)} (bar 2.0 of gitingest)",
         f"  with fetch           {of.first_s:6.1f} s",
-        f"  CPU, fetch included  {of.cpu_s:6.1f} s, of gitingest {of.gitingest_cpu_s:.1f} s",
+        f"  CPU, fetch included  {of.cpu_s:6.1f} s",
         f"  one changed file     {of.second_s:6.2f} s  {of.second_s / of.first_s:5.2f} of the first (bar 0.10)",
         f"  memory at its peak   {of.peak_mb:6.0f} MB (bar 250); {of.small_mb:.0f} MB for 3,000 small files, "
         f"{of.many_mb:.0f} MB for 30,000",
         f"  API by id, p99       {of.idle_p99_ms:6.1f} ms idle, {of.busy_p99_ms:.1f} ms during an ingestion, "
         f"{of.busy_p99_ms / of.idle_p99_ms:.1f} times (bar 2)",
     ]
+
+
+def _told(side: Took | Missing) -> str:
+    return f"{side.wall:6.1f} s, CPU {side.cpu:.1f} s" if isinstance(side, Took) else f"not measured: {side.why}"
+
+
+def _shares(seconds: float, sides: dict[str, Took | Missing]) -> str:
+    shares = (f"{seconds / side.wall:5.2f} of {name}" for name, side in sides.items() if isinstance(side, Took))
+    return "".join(f", {share.strip()}" for share in shares)

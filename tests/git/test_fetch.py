@@ -16,7 +16,7 @@ _PASSWORD = "dev-only-git-password"
 
 
 def contents(folder: Path, commit: str) -> dict[str, bytes | None]:
-    objects = Objects(folder)
+    objects = Objects(folder, GitSettings())
     files = [entry for entry in objects.entries(commit) if entry.is_file]
     return {
         entry.path.decode(): data for entry, (_, data) in zip(files, objects.read(e.blob for e in files), strict=True)
@@ -179,14 +179,14 @@ async def test_the_past_is_told_for_each_file_without_its_old_contents(
     fourth = repository.commit({"b\n.txt": "4"}, message="Fourth")
     commit = await client.fetch(repository.url, "main", tmp_path / "f", history=3)
     assert server.sent < 20_000
-    told = history(tmp_path / "f", commit)
+    told = history(tmp_path / "f", commit, GitSettings())
     assert {path: (c.commit, c.author, c.subject, c.changes) for path, c in told.items()} == {
         b"b\n.txt": (fourth, "Test", "Fourth", 1),
         b"a.txt": (third, "Ann Other", "Third: über", 1),
     }
     fifth = repository.commit({"a.txt": "5"}, message="Fifth")
     assert await client.fetch(repository.url, "main", tmp_path / "f", history=3) == fifth
-    again = history(tmp_path / "f", fifth)
+    again = history(tmp_path / "f", fifth, GitSettings())
     assert (again[b"a.txt"].subject, again[b"a.txt"].changes) == ("Fifth", 2)
     assert contents(tmp_path / "f", fifth) == {"old.txt": b"o", "a.txt": b"5", "b\n.txt": b"4"}
 
@@ -195,6 +195,6 @@ async def test_without_a_past_nothing_is_told_of_it(server: GitServer, client: G
     repository = server.repository("app", {"a.txt": "1"})
     commit = await client.fetch(repository.url, "main", tmp_path / "f")
     repository.commit({"a.txt": "2"})
-    assert history(tmp_path / "f", commit) == {}
+    assert history(tmp_path / "f", commit, GitSettings()) == {}
     with pytest.raises(GitFailure):
-        history(tmp_path / "f", "0" * 40)
+        history(tmp_path / "f", "0" * 40, GitSettings())

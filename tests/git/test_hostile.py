@@ -324,7 +324,7 @@ async def test_git_connects_to_the_address_that_was_checked(server: GitServer, t
 
 
 def test_what_was_not_fetched_whole_is_said(tmp_path: Path) -> None:
-    objects = Objects(tmp_path / "nothing")
+    objects = Objects(tmp_path / "nothing", GitSettings())
     for attempt in (lambda: list(objects.entries("0" * 40)), lambda: list(objects.read(["0" * 40]))):
         with pytest.raises(GitFailure) as caught:
             attempt()

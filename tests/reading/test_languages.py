@@ -1,8 +1,11 @@
 """Languages: how a file's is told, and what is found in each."""
 
+import sys
+
 import pytest
 
 from kijko.services.reading import FileRead, Options, read_file
+from kijko.services.reading.grammars import parse, syntax
 
 _SAMPLES = {
     "python": ("a.py", "import os\n\n\nclass Shop:\n    def open(self):\n        return 1\n", "Shop.open"),
@@ -149,3 +152,13 @@ def test_the_structure_has_what_was_asked_for() -> None:
     bare = read_file("a.py", text.encode(), Options(signatures=False, imports=False, structure=False))
     assert isinstance(bare, FileRead)
     assert bare.structure is None
+
+
+def test_a_text_that_was_parsed_is_not_held() -> None:
+    text = b"def one():\n    return 1\n\n\n" * 4_000
+    of = syntax("python")
+    assert of is not None
+    before = sys.getrefcount(text)
+    for _ in range(3):
+        assert parse(of, text) is not None
+    assert sys.getrefcount(text) == before

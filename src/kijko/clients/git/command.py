@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kijko.settings import Git as GitSettings
+from kijko.clients.git.caps import Caps
 
 # What old and careless tools wrote, and names that are refused when they are read (`objects.unsafe`): none of it can
 # do harm where nothing is checked out. All else that fsck finds is a reason not to take the pack.
@@ -84,20 +84,20 @@ class Credential:
 
 
 def command(
-    settings: GitSettings, arguments: Sequence[str], *, options: Sequence[str] = (), folder: Path | None = None
+    caps: Caps, arguments: Sequence[str], *, options: Sequence[str] = (), folder: Path | None = None
 ) -> list[str]:
     """The program and its arguments; nothing secret may be in them.
 
     Args:
-        settings: the caps.
+        caps: the caps.
         arguments: git's command with what belongs to it.
         options: further `name=value` settings.
         folder: the bare repository.
     """
     given = [part for option in (*_OPTIONS, *options) for part in ("-c", option)]
     place = [f"--git-dir={folder}"] if folder is not None else []
-    blocks, kibibytes = settings.max_bytes * 11 // 10 // 512, settings.memory_bytes // 1024
-    limits = [str(blocks), str(kibibytes), str(int(settings.fetch_s) + 1)]
+    blocks, kibibytes = caps.max_bytes * 11 // 10 // 512, caps.memory_bytes // 1024
+    limits = [str(blocks), str(kibibytes), str(int(caps.fetch_s) + 1)]
     return ["/bin/sh", "-c", _LIMITED, "git", *limits, "--no-replace-objects", *place, *given, *arguments]
 
 

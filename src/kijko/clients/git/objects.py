@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
+from kijko.clients.git.caps import Caps
 from kijko.clients.git.command import command, environment
 from kijko.clients.git.failure import too_large, unreachable
-from kijko.settings import Git as GitSettings
 
 _SYMLINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
@@ -62,10 +62,10 @@ def unsafe(path: bytes) -> str | None:
 class Objects:
     """A bare repository that `Git.fetch` made. It can be handed to another process."""
 
-    def __init__(self, folder: Path, settings: GitSettings | None = None) -> None:
-        """`settings`: the caps; default those of an environment that sets none."""
+    def __init__(self, folder: Path, caps: Caps) -> None:
+        """`caps`: more is refused, or not read."""
         self._folder = folder
-        self._settings = settings or GitSettings()
+        self._caps = caps
 
     def entries(self, commit: str) -> Iterator[Entry]:
         """Every name in the commit, in git's order; also symbolic links and submodules, by their mode.
@@ -73,7 +73,7 @@ class Objects:
         Raises:
             GitFailure: more files than the cap, or not whole.
         """
-        most = self._settings.max_files
+        most = self._caps.max_files
         with self._git(["ls-tree", "-r", "-z", "-l", "--full-tree", commit]) as (_, printed):
             for at, line in enumerate(_lines(printed), 1):
                 if at > most:
@@ -96,13 +96,13 @@ class Objects:
                     yield blob, _content(printed) if blob in small else None
 
     def _fits(self, size: int) -> bool:
-        return size <= self._settings.max_file_bytes
+        return size <= self._caps.max_file_bytes
 
     @contextmanager
     def _git(self, arguments: Sequence[str]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         """A git process in the repository: what it is asked, and what it prints. It may not end badly by itself."""
         process = subprocess.Popen(
-            command(self._settings, arguments, folder=self._folder),
+            command(self._caps, arguments, folder=self._folder),
             env=dict(environment()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

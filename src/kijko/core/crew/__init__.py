@@ -5,7 +5,21 @@ else; its arguments and results are picklable. What it works on it tells with `m
 hangs or eats memory, it is known on what, and that alone is lost.
 """
 
-from kijko.core.crew.crew import Broke, Crew
-from kijko.core.crew.marks import mark
+from typing import TYPE_CHECKING
+
+from kijko.core.lazily import lazily
+
+if TYPE_CHECKING:
+    from kijko.core.crew.crew import Broke, Crew
+    from kijko.core.crew.marks import mark
 
 __all__ = ["Broke", "Crew", "mark"]
+
+# What a process that reads files takes of this package brings nothing else along.
+__getattr__ = lazily(
+    __name__,
+    {
+        "crew": "Broke Crew",
+        "marks": "mark",
+    },
+)

@@ -22,6 +22,7 @@ from kijko.core.crew import frames, marks
 
 _PR_SET_PDEATHSIG: Final = 1
 _PID: Final = struct.Struct("<q")
+_MADV_DONTNEED: Final = 4
 _NICENESS: Final = 5
 """Whoever waits for an answer goes first: requests, and model calls on the worker's loop."""
 
@@ -41,6 +42,7 @@ def main() -> None:
         warm()
     gc.collect()
     gc.freeze()  # what is there by now is not written to by the collector, so it stays shared
+    _forget_files()
     with socket.socket(fileno=fd) as asking:
         asking.send(_PID.pack(0))
         while True:
@@ -83,6 +85,23 @@ def _work(results: Any, job: Any, arguments: Any) -> None:  # Any: of every job
         frames.write(results, frames.FAILED, _portable(error))
     else:
         frames.write(results, frames.END, _resident())
+
+
+def _forget_files() -> None:
+    """Lets go of what it read of libraries' files: vocabularies, rules. Whoever needs them has them again."""
+    libc = ctypes.CDLL(None)
+    libc.malloc_trim(0)
+    begin = end = 0
+    with open("/proc/self/smaps", encoding="utf-8", errors="replace") as told:  # noqa: PTH123  # as below
+        for line in told:
+            name, *values = line.split()
+            if not name.endswith(":"):
+                # Only what cannot be written to, and of that only what never was: it is in the file as it is here.
+                first, _, last = name.partition("-")
+                of_a_file = len(values) > 4 and values[4].startswith("/") and "w" not in values[0]
+                begin, end = (int(first, 16), int(last, 16)) if of_a_file else (0, 0)
+            elif name == "Anonymous:" and end and values[0] == "0":
+                libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED)
 
 
 def _die_with_parent() -> None:

@@ -6,8 +6,24 @@ makes all of it serve; one that ends otherwise leaves what served before; files 
 are not read again, and the result is the one that reading everything would have given, chunk id by chunk id.
 """
 
-from kijko.services.ingestion.requests import Started, cancel, history, progress, start
-from kijko.services.ingestion.runner import Runner
-from kijko.services.ingestion.sweep import sweep
+from typing import TYPE_CHECKING
+
+from kijko.core.lazily import lazily
+from kijko.services.ingestion import errors as errors  # their codes are known as soon as somebody tells of the package
+
+if TYPE_CHECKING:
+    from kijko.services.ingestion.requests import Started, cancel, history, progress, start
+    from kijko.services.ingestion.runner import Runner
+    from kijko.services.ingestion.sweeping import sweep
 
 __all__ = ["Runner", "Started", "cancel", "history", "progress", "start", "sweep"]
+
+# What a process that reads files takes of this package brings nothing else along.
+__getattr__ = lazily(
+    __name__,
+    {
+        "requests": "Started cancel history progress start",
+        "runner": "Runner",
+        "sweeping": "sweep",
+    },
+)

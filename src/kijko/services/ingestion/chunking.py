@@ -117,8 +117,7 @@ class _Reading:
                 await self._settle(source, [culprit], f"it could not be read: {broke.why}", left)
 
     async def _read(self, source: Source, wanted: Sequence[Wanted], left: dict[int, Wanted]) -> None:
-        settings = self._job.desk.settings
-        arguments = (source, self._job.wanted, wanted, settings.git)
+        arguments = (source, self._job.wanted, wanted, self._job.caps)
         reading = self._job.desk.crew.run("read_files", *arguments, seconds=self._job.file_s)
         async with aclosing(reading) as parts:
             async for read in parts:

@@ -10,22 +10,23 @@ from uuid import uuid4, uuid5
 
 import orjson
 
-from kijko.clients.git import Entry, Objects, history, unsafe
-from kijko.core.crew import mark
+from kijko.clients.git.caps import Caps
+from kijko.clients.git.objects import Entry, Objects, unsafe
+from kijko.clients.git.past import history
+from kijko.core.crew.marks import mark
 from kijko.services.ingestion.columns import keepable, numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
 from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm
 from kijko.services.search.analysis import analyse
 from kijko.services.search.inverting import Inverted, invert
-from kijko.settings import Git as GitSettings
 
 log = logging.getLogger(__name__)
 
 _NAMES: Final = 2000
 _SKIPPED: Final = 50
 _LONGEST_SHOWN: Final = 300
-_CHUNKS: Final = 1000
-_TEXT: Final = 1_000_000
+_CHUNKS: Final = 500
+_TEXT: Final = 500_000
 _GITIGNORES: Final = 1000
 _GITIGNORE_BYTES: Final = 100_000
 _ASKED: Final = 64
@@ -61,16 +62,16 @@ def key_of(wishes: Wishes) -> str:
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 
-def list_repository(source: Source, wishes: Wishes, settings: GitSettings) -> Iterator[Listed]:
+def list_repository(source: Source, wishes: Wishes, caps: Caps) -> Iterator[Listed]:
     """Every name in a commit: taken, or skipped with its reason. Raises GitFailure: it is not whole."""
     assert source.folder is not None  # noqa: S101  # a repository has one
-    objects = Objects(source.folder, settings)
+    objects = Objects(source.folder, caps)
     picks = _selections(source, wishes, _gitignores(objects, source.commit))
     listing = _Listing(key_of(wishes))
     for at, entry in enumerate(objects.entries(source.commit), 1):
         mark(at)
         name = entry.name
-        why = _why_not(entry, picks, settings)
+        why = _why_not(entry, picks, caps)
         if why is not None or name is None:
             listing.skip(name or _shown(entry.path), why or "its name cannot be used")
         else:
@@ -152,7 +153,7 @@ def _gitignores(objects: Objects, commit: str) -> dict[str, bytes]:
     return {folder: content for folder, blob in found.items() if (content := contents.get(blob)) is not None}
 
 
-def _why_not(entry: Entry, picks: Sequence[Selection], settings: GitSettings) -> str | None:
+def _why_not(entry: Entry, picks: Sequence[Selection], caps: Caps) -> str | None:
     name = entry.name
     if name is None:
         return unsafe(entry.path)
@@ -161,8 +162,8 @@ def _why_not(entry: Entry, picks: Sequence[Selection], settings: GitSettings) ->
             return why
     if not entry.is_file:
         return "it is a symbolic link or a submodule, which lead elsewhere"
-    if entry.size is None or entry.size > settings.max_file_bytes:
-        return _too_large(settings.max_file_bytes)
+    if entry.size is None or entry.size > caps.max_file_bytes:
+        return _too_large(caps.max_file_bytes)
     return None
 
 
@@ -179,13 +180,13 @@ def _shown(path: bytes) -> str:
 # ---- contents --------------------------------------------------------------------------------------------------------
 
 
-def read_files(source: Source, wishes: Wishes, wanted: Sequence[Wanted], settings: GitSettings) -> Iterator[Read]:
+def read_files(source: Source, wishes: Wishes, wanted: Sequence[Wanted], caps: Caps) -> Iterator[Read]:
     """Reads, cuts and redacts files. Raises GitFailure: the repository is not whole."""
     batch = _Batch(source, key_of(wishes))
     reading = _read_plainly if wishes.hook is None else _read_by_webhook
-    for one, read in reading(_contents(source, wanted, settings), wishes):
+    for one, read in reading(_contents(source, wanted, caps), wishes):
         if read is None:
-            batch.settle(one, "skipped", _too_large(settings.max_file_bytes))
+            batch.settle(one, "skipped", _too_large(caps.max_file_bytes))
         elif isinstance(read, Exception):
             log.warning("a file of %d bytes could not be read: %s", one.size, type(read).__name__, exc_info=read)
             batch.settle(one, "failed", f"it could not be read: {type(read).__name__}")
@@ -229,12 +230,12 @@ def _read_by_webhook(files: Iterable[Content], wishes: Wishes) -> Iterator[Outco
             yield one, each
 
 
-def _contents(source: Source, wanted: Sequence[Wanted], settings: GitSettings) -> Iterator[tuple[Wanted, bytes | None]]:
+def _contents(source: Source, wanted: Sequence[Wanted], caps: Caps) -> Iterator[tuple[Wanted, bytes | None]]:
     if source.folder is None:
         for one in wanted:
             yield one, one.content
         return
-    found = Objects(source.folder, settings).read(one.content_key for one in wanted)
+    found = Objects(source.folder, caps).read(one.content_key for one in wanted)
     for one, (_, content) in zip(wanted, found, strict=True):
         yield one, content
 
@@ -326,10 +327,10 @@ def index_files(kept: bytes) -> Iterator[Inverted]:
 # ---- history ---------------------------------------------------------------------------------------------------------
 
 
-def read_history(source: Source, settings: GitSettings) -> Iterator[Changes]:
+def read_history(source: Source, caps: Caps) -> Iterator[Changes]:
     """Who changed each file last, as far as commits were fetched. Raises GitFailure: it is not whole."""
     assert source.folder is not None  # noqa: S101  # a repository has one
-    found = iter(history(source.folder, source.commit, settings).items())
+    found = iter(history(source.folder, source.commit, caps).items())
     while part := list(islice(found, _NAMES)):
         known = [(path.decode(), each) for path, each in part if _is_text(path)]
         told = (

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kijko.clients.chunker import Hook
 from kijko.clients.forges import Forges
-from kijko.clients.git import Git
+from kijko.clients.git import Capped, Git
 from kijko.clients.storage import Storage
 from kijko.core.crew import Crew
 from kijko.core.crypto import Box
@@ -76,6 +76,11 @@ class Job:
         """How its project wants to be read; known from its beginning on."""
         assert self.wishes is not None  # noqa: S101  # set before any phase begins
         return self.wishes
+
+    @property
+    def caps(self) -> Capped:
+        """Of what is read from its repositories."""
+        return Capped.of(self.desk.settings.git)
 
     @property
     def abreast(self) -> int:

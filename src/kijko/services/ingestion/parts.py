@@ -6,9 +6,11 @@ Columns are array literals, made where the rows are made: the worker's loop hand
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from kijko.clients.chunker import Hook
+if TYPE_CHECKING:  # it brings an HTTP client along, where there is one only
+    from kijko.clients.chunker import Hook
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Wishes:
     exclude: tuple[str, ...] = ()
     history: bool = False
     parallel: bool = True
-    hook: Hook | None = None
+    hook: "Hook | None" = None
     """Who cuts the files, where the strategy is `custom`."""
 
 

@@ -71,7 +71,7 @@ async def _listed(job: Job, source: Source) -> AsyncGenerator[Listed, None]:
                 async for listed in parts:
                     yield listed
         return
-    arguments_of = (source, job.wanted, settings.git)
+    arguments_of = (source, job.wanted, job.caps)
     async with aclosing(job.desk.crew.run("list_repository", *arguments_of, seconds=60)) as parts:
         async for listed in parts:
             yield listed

@@ -18,7 +18,7 @@ from kijko.core.db.errors import DatabaseError
 from kijko.models.enums import ChunkingStrategy, IngestionPhase
 from kijko.services import events
 from kijko.services.chunking import hook_of
-from kijko.services.ingestion import chunking, fetching, publishing, selecting, sweep
+from kijko.services.ingestion import chunking, fetching, publishing, selecting, sweeping
 from kijko.services.ingestion import work_queries as queries
 from kijko.services.ingestion.chunking import SourceGone
 from kijko.services.ingestion.fetching import SourceFailure
@@ -71,7 +71,7 @@ async def _ingest(job: Job) -> None:
         if at <= 3:
             await _reading(job, repositories, publishing.refine(job))
         await publishing.publish(job)
-    await sweep.clean(job.desk.database, job.claimed.project_id)
+    await sweeping.clean(job.desk.database, job.claimed.project_id)
 
 
 async def _begin(job: Job) -> list[queries.Repository]:

@@ -140,6 +140,11 @@ def parse(of: Syntax, data: bytes) -> Node | None:
     seconds = len(data) * _SECONDS_EACH_BYTE + _SECONDS_MORE
     early, until = monotonic() + seconds, thread_time() + seconds
     view = memoryview(data)
+    given: list[memoryview] = []
+
+    def some(place: int, _point: object) -> memoryview:
+        given.append(view[place : place + 65_536])
+        return given[-1]
 
     def stop(_offset: int, _wrong: bool) -> bool:
         nonlocal left
@@ -148,7 +153,10 @@ def parse(of: Syntax, data: bytes) -> Node | None:
         return left < 0 or (monotonic() > early and thread_time() > until)
 
     try:
-        return of.parser.parse(lambda place, _: view[place : place + 65_536], progress_callback=stop).root_node
+        return of.parser.parse(some, progress_callback=stop).root_node
     except ValueError:
         of.parser.reset()  # or the next text would be taken for this one's rest
         return None
+    finally:
+        for each in given:  # the binding never lets go of them, and each would hold the whole text for ever
+            each.release()

@@ -5,14 +5,19 @@ what an ingestion staged is read by nobody until it is published, with all of it
 one who asks may read; what is found is there, in the lines that are told. How it works: docs/search.md.
 """
 
-from kijko.services.search.analysis import analyse
-from kijko.services.search.contexts import Citation, Context, context
-from kijko.services.search.embedding import Embedder
-from kijko.services.search.listing import chunks, files
-from kijko.services.search.questions import Questions
-from kijko.services.search.searching import search
-from kijko.services.search.staging import discard, keep, publish, stage
-from kijko.services.search.upkeep import sweep
+from typing import TYPE_CHECKING
+
+from kijko.core.lazily import lazily
+
+if TYPE_CHECKING:
+    from kijko.services.search.analysis import analyse
+    from kijko.services.search.contexts import Citation, Context, context
+    from kijko.services.search.embedding import Embedder
+    from kijko.services.search.listing import chunks, files
+    from kijko.services.search.questions import Questions
+    from kijko.services.search.searching import search
+    from kijko.services.search.staging import discard, keep, publish, stage
+    from kijko.services.search.upkeep import sweep
 
 __all__ = [
     "Citation",
@@ -30,3 +35,18 @@ __all__ = [
     "stage",
     "sweep",
 ]
+
+# What a process that reads files takes of this package brings nothing else along.
+__getattr__ = lazily(
+    __name__,
+    {
+        "analysis": "analyse",
+        "contexts": "Citation Context context",
+        "embedding": "Embedder",
+        "listing": "chunks files",
+        "questions": "Questions",
+        "searching": "search",
+        "staging": "discard keep publish stage",
+        "upkeep": "sweep",
+    },
+)

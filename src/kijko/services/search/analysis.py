@@ -78,7 +78,7 @@ def _names(piece: Piece) -> set[str]:
     return names
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=2_000)
 def _name_terms(name: str) -> tuple[str, ...]:
     """Of a name or a path of names: every word, the last one whole and the whole path."""
     steps = [step for token in tokens(name) if (step := whole(token))]

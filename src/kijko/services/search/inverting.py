@@ -1,5 +1,6 @@
 """From pieces to a segment: each term with its postings. Pure; it runs where the pieces were read, or in a thread."""
 
+from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Inverted:
 
 def invert(entries: Sequence[tuple[int, bytes]]) -> Inverted:
     """A segment of these chunks, (number, what `analyse` made of it)."""
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    found: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))  # a fifth of what lists of numbers take
     sources, lengths = [], []
     for number, packed in entries:
         piece = unpack(packed)

@@ -5,12 +5,13 @@ is installed; and code has few inflections.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _VOWEL: Final = re.compile("[aeiouy]")
 _SHORTEST: Final = 3
 _DOUBLED: Final = frozenset({"bb", "dd", "ff", "gg", "mm", "nn", "pp", "rr", "tt"})
-_ENDINGS: Final = (
+_ENDINGS: Final[tuple[tuple[str, str], ...]] = (
     ("ization", "iz"),
     ("isation", "is"),
     ("ational", "at"),
@@ -38,6 +39,10 @@ _ENDINGS: Final = (
 )
 
 
+_SUFFIXES: Final = tuple(ending for ending, _ in _ENDINGS)
+
+
+@lru_cache(maxsize=8_000)  # names are many, the words in them few
 def stem(word: str) -> str:
     """The stem of a word in lower case. What is short, or no plain word, stays as it is."""
     if len(word) <= _SHORTEST or not word.isascii() or not word.isalpha():
@@ -68,8 +73,11 @@ def _inflection(word: str) -> str:
 def _ending(word: str) -> str:
     if word.endswith("y") and len(word) > _SHORTEST and word[-2] not in "aeiou":
         word = word[:-1] + "i"
+    if not word.endswith(_SUFFIXES):
+        return word
     for ending, instead in _ENDINGS:
-        left = len(word) - len(ending)
-        if word.endswith(ending) and left + len(instead) >= _SHORTEST and _VOWEL.search(word[:left]):
-            return word[:left] + instead
+        if word.endswith(ending):
+            left = len(word) - len(ending)
+            if left + len(instead) >= _SHORTEST and _VOWEL.search(word[:left]):
+                return word[:left] + instead
     return word

@@ -38,13 +38,15 @@ def whole(token: str) -> str:
     return "".join(_TOKEN.findall(token)).replace("_", "").lower()
 
 
-@lru_cache(maxsize=30_000)  # in each process that reads: some ten megabytes
+@lru_cache(maxsize=8_000)  # in each process that reads: some megabytes
 def expanded(token: str) -> tuple[str, ...]:
     """The terms of one token: its parts, stemmed, and where there are several the whole too."""
     if len(token) > _NO_TOKEN:
         return ()
     if _UNSPACED.search(token):
         return tuple(token[at : at + 2] for at in range(max(1, len(token) - 1)))
+    if token.isascii() and token.isalpha() and (token.islower() or token.istitle()):  # one word, as most are
+        return (stem(token.lower()),) if len(token) <= LONGEST else ()
     words = parts(token)
     found = [stem(word) for word in words if len(word) <= LONGEST]
     if len(words) > 1 and len(one := whole(token)) <= LONGEST:

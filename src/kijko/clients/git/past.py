@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from kijko.clients.git.caps import Caps
 from kijko.clients.git.command import command, environment
 from kijko.clients.git.failure import unreachable
-from kijko.settings import Git as GitSettings
 
 _FORMAT: Final = "%x02%H%x1f%ct%x1f%an%x1f%s%x03"
 _LONGEST: Final = 200
@@ -27,25 +27,25 @@ class Change:
     """How many of those commits changed it."""
 
 
-def history(folder: Path, commit: str, settings: GitSettings | None = None) -> dict[bytes, Change]:
+def history(folder: Path, commit: str, caps: Caps) -> dict[bytes, Change]:
     """Each path that one of the commits changed → its newest change. What is older than all of them is left out.
 
     Raises:
         GitFailure: the commits cannot be read.
     """
     newest: dict[bytes, tuple[list[str], int]] = {}
-    for told, paths in _commits(folder, commit, settings or GitSettings()):
+    for told, paths in _commits(folder, commit, caps):
         for path in paths:
             first, count = newest.get(path, (told, 0))
             newest[path] = (first, count + 1)
     return {path: _change(told, count) for path, (told, count) in newest.items()}
 
 
-def _commits(folder: Path, commit: str, settings: GitSettings) -> Iterator[tuple[list[str], list[bytes]]]:
+def _commits(folder: Path, commit: str, caps: Caps) -> Iterator[tuple[list[str], list[bytes]]]:
     """Newest first: hash, time, author and subject, with the paths it changed."""
     listing = ["log", f"--format={_FORMAT}", "-z", "--name-only", "--no-renames", "--first-parent", "-m", commit]
     done = subprocess.run(
-        command(settings, listing, folder=folder), env=dict(environment()), capture_output=True, check=False
+        command(caps, listing, folder=folder), env=dict(environment()), capture_output=True, check=False
     )
     if done.returncode != 0:
         raise unreachable("The repository's history cannot be read: what was fetched is not whole.")
