@@ -11,6 +11,7 @@ from celery.apps import worker as celery_worker
 from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown
 from kombu import Queue  # type: ignore[attr-defined]  # kombu exports lazily
 
+from kijko.core import memory
 from kijko.core.logging import configure
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, require, required
@@ -56,6 +57,7 @@ def worker_app(settings: Settings) -> Celery:
     made.task(runtime.wake, name=WAKE)
 
     def start(**_: object) -> None:
+        memory.give_back()
         try:
             runtime.start()
         except Exception:  # Celery would log it and take nudges that nobody serves
