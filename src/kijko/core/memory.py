@@ -14,8 +14,8 @@ _SPARE: Final = 131_072
 def give_back() -> None:
     """Have large blocks returned when they are freed, and threads share what is kept. Elsewhere than on glibc: nothing.
 
-    A batch of an ingestion is some megabytes in blocks of all sizes, taken in one thread and freed in another; by itself
-    glibc keeps a heap for each thread and raises its threshold with the largest block that it saw.
+    A batch of an ingestion is some megabytes in blocks of all sizes. By itself glibc keeps a heap for each thread, and
+    raises its threshold with the largest block that it saw.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
