@@ -8,6 +8,7 @@ from kijko.routers.deps import CurrentReader, Outside
 from kijko.routers.ids import ProjectId, RepositoryId
 from kijko.routers.problems import problems
 from kijko.services import pushes
+from kijko.services.pushes.errors import UnreadableDelivery
 from kijko.settings import Settings
 
 router = APIRouter(tags=["repositories"])
@@ -39,7 +40,7 @@ async def webhook(
     status_code=status.HTTP_202_ACCEPTED,
     response_model=PushTaken,
     summary="Tell of a push",
-    responses=problems("REPOSITORY_NOT_FOUND", "INVALID_SIGNATURE", "MALFORMED_JSON", "PAYLOAD_TOO_LARGE"),
+    responses=problems("REPOSITORY_NOT_FOUND", "INVALID_SIGNATURE", UnreadableDelivery, "PAYLOAD_TOO_LARGE"),
 )
 async def receive(repository_id: RepositoryId, request: Request, outside: Outside) -> PushTaken:
     """Called by GitHub (`X-Hub-Signature-256`) or GitLab (`X-Gitlab-Token`) with at most 1 MiB.
