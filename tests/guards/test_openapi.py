@@ -222,3 +222,10 @@ def test_a_code_that_several_features_have_is_told_in_the_words_of_this_one(
     answer = DOCUMENT["paths"][path][method]["responses"][status]
     example = answer["content"]["application/problem+json"]["examples"][code]
     assert example["value"]["detail"].startswith(sentence)
+
+
+@each_operation
+def test_a_change_names_no_defaults_since_what_is_absent_stays(method: str, path: str, operation: Json) -> None:
+    if method in {"PUT", "PATCH"}:
+        body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        assert not [name for name, field in body["properties"].items() if "default" in field]

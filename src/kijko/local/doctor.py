@@ -22,6 +22,10 @@ from kijko.settings import Settings, read, required
 SETTINGS = "Settings"
 """The finding of what cannot be read; nothing else is looked at then."""
 _TIMEOUT_S = 5
+_NO_STORE = (
+    "It does not answer, or refuses the keys; what it said is in the line `storage: check failed`."
+    " Correct KIJKO_STORAGE_URL, KIJKO_STORAGE_ENDPOINT and the keys, or start it."
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _migrations(settings: Settings, folder: Path) -> str:
     found = migrations.status(required(settings.database.url, "KIJKO_DATABASE_URL"), folder)
     pending = [each.version for each in found if each.state == "pending"]
     if pending:
-        raise Wrong(f"{len(pending)} are not applied yet ({', '.join(pending)}). Run `kijko migrate`.")
+        raise Wrong(f"{len(pending)} not applied yet ({', '.join(pending)}). Run `kijko migrate`.")
     return f"all {len(found)} applied"
 
 
@@ -213,8 +217,10 @@ def _providers(settings: Settings) -> str:
 def _storage(settings: Settings) -> str:
     try:
         asyncio.run(ObjectStorage(settings.storage).check())
-    except (StorageUnavailable, ValueError) as error:
-        raise Wrong(f"{error} See KIJKO_STORAGE_URL and its keys.") from error
+    except StorageUnavailable as error:
+        raise Wrong(_NO_STORE) from error
+    except ValueError as error:
+        raise Wrong(str(error)) from error
     return str(settings.storage.url)
 
 
