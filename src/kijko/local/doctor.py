@@ -83,8 +83,8 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("Encryption key", lambda: _present(required(settings.auth.encryption_key, "KIJKO_AUTH_ENCRYPTION_KEY"))),
         ("Database", lambda: _database(settings)),
         ("Migrations", lambda: _migrations(settings, folder)),
-        ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", bypasses=False)),
-        ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", bypasses=None)),
+        ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", "authenticated")),
+        ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", "service_role")),
         ("Redis", lambda: _redis(settings)),
         ("Keycloak", lambda: _realm(settings)),
         ("Keycloak's client", lambda: _client(settings)),
@@ -148,14 +148,17 @@ def _migrations(settings: Settings, folder: Path) -> str:
     return f"all {len(found)} applied"
 
 
-def _login(url: object, name: str, *, bypasses: bool | None) -> str:
-    role, passes, superuser = _query(
+def _login(url: object, name: str, becomes: str) -> str:
+    role, passes, superuser, *may = _query(
         required(url, name),  # type: ignore[arg-type]  # a SecretStr or None, as `required` takes it
         name,
-        "select rolname, rolbypassrls, rolsuper from pg_roles where rolname = current_user",
+        "select rolname, rolbypassrls, rolsuper, pg_has_role('authenticated', 'member'),"
+        " pg_has_role('service_role', 'member') from pg_roles where rolname = current_user",
     )
-    if superuser or (bypasses is False and passes):
+    if superuser or (becomes == "authenticated" and passes):
         raise Wrong(f"{role} passes row-level security by. Set {name} to the login that the migrations made for it.")
+    if not may[becomes == "service_role"]:  # as in a database that was restored without its server's roles
+        raise Wrong(f"{role} may not become {becomes}, so nothing works. As the owner: `grant {becomes} to {role}`.")
     return f"{role}"
 
 
