@@ -90,7 +90,8 @@ def app_factory() -> FastAPI:
     with explained():
         settings = load()
         require(settings, *_NEEDED)
-        mail.connect(settings.mail)  # only to see that its settings fit together
+        mail.connect(settings.mail)  # this and the store only to see that their settings fit together
+        ObjectStorage(settings.storage)
     configure(settings.log)
     return create_app(settings)
 

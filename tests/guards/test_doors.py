@@ -110,8 +110,8 @@ def _example(method: str, path: str) -> Any:
     """A body that is in order: the first example of the documentation."""
     field = _ROUTES[method, path].body_field
     kind = field.field_info.annotation if field is not None else None
-    extra = getattr(kind, "model_config", {}).get("json_schema_extra") or {}
-    return extra.get("examples", [{}])[0]
+    shown = kind.model_json_schema() if hasattr(kind, "model_json_schema") else {}
+    return shown.get("examples", [{}])[0]
 
 
 def _at(path: str, value: str = _SOMEWHERE) -> str:

@@ -197,3 +197,42 @@ def test_every_reference_leads_somewhere() -> None:
     assert found
     for reference in found:
         assert target(reference)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "sentence"),
+    [
+        ("get", "/api/projects/{projectId}", "404", "PROJECT_NOT_FOUND", "There is no project with this id"),
+        ("post", "/api/skills", "404", "PROJECT_NOT_FOUND", "The project that the context names"),
+        ("post", "/api/skills/{skillId}/execute", "404", "PROJECT_NOT_FOUND", "The project that the context names"),
+        ("patch", "/api/projects/{projectId}/members/{memberId}", "404", "MEMBER_NOT_FOUND", "The project has no"),
+        ("patch", "/api/organization/members/{userId}", "404", "MEMBER_NOT_FOUND", "Your organization has no member"),
+        ("post", "/api/projects/{projectId}/members", "409", "MEMBER_EXISTS", "This address is in the project"),
+        ("post", "/api/organization/invitations", "409", "MEMBER_EXISTS", "This address is in your organization"),
+        ("post", "/api/invitations/{token}/accept", "404", "INVITATION_NOT_FOUND", "There is no such invitation"),
+        ("delete", "/api/organization/invitations/{invitationId}", "404", "INVITATION_NOT_FOUND", "Your organization"),
+        ("post", "/api/oauth/connect/{provider}", "404", "UNKNOWN_PROVIDER", "There is no git provider"),
+        ("get", "/api/auth/oauth/{provider}", "404", "UNKNOWN_PROVIDER", "There is no sign-in of this name"),
+        (
+            "post",
+            "/webhooks/repository/{repositoryId}",
+            "400",
+            "MALFORMED_JSON",
+            "The body is no JSON object",
+        ),
+        ("post", "/api/projects", "400", "MALFORMED_JSON", "The body is not valid JSON"),
+    ],
+)
+def test_a_code_that_several_features_have_is_told_in_the_words_of_this_one(
+    method: str, path: str, status: str, code: str, sentence: str
+) -> None:
+    answer = DOCUMENT["paths"][path][method]["responses"][status]
+    example = answer["content"]["application/problem+json"]["examples"][code]
+    assert example["value"]["detail"].startswith(sentence)
+
+
+@each_operation
+def test_a_change_names_no_defaults_since_what_is_absent_stays(method: str, path: str, operation: Json) -> None:
+    if method in {"PUT", "PATCH"}:
+        body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+        assert not [name for name, field in body["properties"].items() if "default" in field]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.local.running import kijko
 
 from kijko.local import postgres
 from kijko.local.stack import Stack
@@ -104,3 +105,19 @@ def test_keycloaks_login_owns_its_own_database_and_cannot_read_ours(server):
     with psycopg.connect(server.url("postgres")) as connection:
         readable = "select has_schema_privilege('keycloak', 'auth', 'usage')"
         assert connection.execute(readable).fetchone() == (False,)
+
+
+def test_doctor_names_the_grant_that_a_login_lacks_after_a_restore(server, owner, home):
+    owner.execute("create role kijko_test_restored login password 'dev-only-restored'")
+    owner.commit()  # as on a server to which a dump came without the grants between roles
+    url = f"postgresql://kijko_test_restored:dev-only-restored@127.0.0.1:{server.port}/{postgres.DATABASE}"
+
+    def told(**settings: str) -> str:
+        return kijko(home, "doctor", **settings).stdout
+
+    words = told(KIJKO_DATABASE_API_URL=url, KIJKO_DATABASE_WORKER_URL=url)
+    assert "grant authenticated to kijko_test_restored" in words
+    assert "grant service_role to kijko_test_restored" in words
+    owner.execute("grant authenticated to kijko_test_restored")
+    owner.commit()
+    assert "ok     API's login: kijko_test_restored" in told(KIJKO_DATABASE_API_URL=url)

@@ -58,3 +58,13 @@ def test_a_missing_setting_ends_a_process_the_same_way(home: Path, name: str, mi
         2,
         f"kijko: {missing} is not set. Set it in the environment, or start everything with `make up`.\n",
     )
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_key_of_the_file_store_without_its_secret_ends_a_process_the_same_way(home: Path, name: str):
+    told = started(home, PROCESSES[name], SERVING | {"KIJKO_STORAGE_URL": "s3://b", "KIJKO_STORAGE_ACCESS_KEY_ID": "a"})
+    assert (told.returncode, told.stderr) == (
+        2,
+        "kijko: KIJKO_STORAGE_SECRET_ACCESS_KEY is not set."
+        " Set it in the environment, or start everything with `make up`.\n",
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kijko.clients.storage import ContentNotFound, ObjectStorage, Storage, StorageUnavailable
-from kijko.setting_errors import MissingSetting
+from kijko.setting_errors import MissingSetting, WrongSetting
 from kijko.settings import Storage as StorageSettings
 
 _ACCESS, _SECRET = "dev-only-access", "dev-only-secret-key"
@@ -169,3 +169,10 @@ def test_a_store_needs_an_address_and_a_key_its_secret() -> None:
         ObjectStorage(StorageSettings())
     with pytest.raises(MissingSetting, match="KIJKO_STORAGE_SECRET_ACCESS_KEY"):
         ObjectStorage(StorageSettings(url="s3://bucket", access_key_id=_ACCESS))
+
+
+def test_an_endpoint_without_tls_has_to_be_allowed() -> None:
+    plain = StorageSettings(url="s3://bucket", endpoint="http://store.internal:9000")
+    with pytest.raises(WrongSetting, match=r"KIJKO_STORAGE_ENDPOINT .* KIJKO_STORAGE_ALLOW_HTTP=true"):
+        ObjectStorage(plain)
+    ObjectStorage(plain.model_copy(update={"allow_http": True}))

@@ -22,6 +22,10 @@ from kijko.settings import Settings, read, required
 SETTINGS = "Settings"
 """The finding of what cannot be read; nothing else is looked at then."""
 _TIMEOUT_S = 5
+_NO_STORE = (
+    "It does not answer, or refuses the keys; what it said is in the line `storage: check failed`."
+    " Correct KIJKO_STORAGE_URL, KIJKO_STORAGE_ENDPOINT and the keys, or start it."
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("Encryption key", lambda: _present(required(settings.auth.encryption_key, "KIJKO_AUTH_ENCRYPTION_KEY"))),
         ("Database", lambda: _database(settings)),
         ("Migrations", lambda: _migrations(settings, folder)),
-        ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", bypasses=False)),
-        ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", bypasses=None)),
+        ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", "authenticated")),
+        ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", "service_role")),
         ("Redis", lambda: _redis(settings)),
         ("Keycloak", lambda: _realm(settings)),
         ("Keycloak's client", lambda: _client(settings)),
@@ -140,18 +144,21 @@ def _migrations(settings: Settings, folder: Path) -> str:
     found = migrations.status(required(settings.database.url, "KIJKO_DATABASE_URL"), folder)
     pending = [each.version for each in found if each.state == "pending"]
     if pending:
-        raise Wrong(f"{len(pending)} are not applied yet ({', '.join(pending)}). Run `kijko migrate`.")
+        raise Wrong(f"{len(pending)} not applied yet ({', '.join(pending)}). Run `kijko migrate`.")
     return f"all {len(found)} applied"
 
 
-def _login(url: object, name: str, *, bypasses: bool | None) -> str:
-    role, passes, superuser = _query(
+def _login(url: object, name: str, becomes: str) -> str:
+    role, passes, superuser, *may = _query(
         required(url, name),  # type: ignore[arg-type]  # a SecretStr or None, as `required` takes it
         name,
-        "select rolname, rolbypassrls, rolsuper from pg_roles where rolname = current_user",
+        "select rolname, rolbypassrls, rolsuper, pg_has_role('authenticated', 'member'),"
+        " pg_has_role('service_role', 'member') from pg_roles where rolname = current_user",
     )
-    if superuser or (bypasses is False and passes):
+    if superuser or (becomes == "authenticated" and passes):
         raise Wrong(f"{role} passes row-level security by. Set {name} to the login that the migrations made for it.")
+    if not may[becomes == "service_role"]:  # as in a database that was restored without its server's roles
+        raise Wrong(f"{role} may not become {becomes}, so nothing works. As the owner: `grant {becomes} to {role}`.")
     return f"{role}"
 
 
@@ -213,8 +220,10 @@ def _providers(settings: Settings) -> str:
 def _storage(settings: Settings) -> str:
     try:
         asyncio.run(ObjectStorage(settings.storage).check())
-    except (StorageUnavailable, ValueError) as error:
-        raise Wrong(f"{error} See KIJKO_STORAGE_URL and its keys.") from error
+    except StorageUnavailable as error:
+        raise Wrong(_NO_STORE) from error
+    except ValueError as error:
+        raise Wrong(str(error)) from error
     return str(settings.storage.url)
 
 

@@ -1,5 +1,6 @@
 """How the wire speaks: camelCase names, null for what is absent, Z for UTC, exact numbers."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -66,6 +67,20 @@ class Request(Wire):
     """
 
     model_config = ConfigDict(populate_by_name=False)
+
+
+def absent_stays(*examples: dict[str, Any]) -> Callable[[dict[str, Any]], None]:  # Any: JSON
+    """For the `json_schema_extra` of a change: its examples, and no defaults.
+
+    What stands in the class for an absent field would be read as what the field becomes, and is never used.
+    """
+
+    def changed(schema: dict[str, Any]) -> None:
+        for field in schema["properties"].values():
+            field.pop("default", None)
+        schema["examples"] = list(examples)
+
+    return changed
 
 
 class Page(Wire):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
-from kijko.models.base import Request, Text, Wire
+from kijko.models.base import Request, Text, Wire, absent_stays
 from kijko.models.enums import NotificationLevel, ProjectMemberRole
 
 MemberEmail = Annotated[Text, StringConstraints(max_length=1024)]
@@ -32,7 +32,7 @@ class AddMemberRequest(Request):
 class UpdateMemberRequest(Request):
     """What is present changes; what is absent stays."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "viewer", "notificationLevel": "daily"}]})
+    model_config = ConfigDict(json_schema_extra=absent_stays({"role": "viewer", "notificationLevel": "daily"}))
 
     role: ProjectMemberRole = ProjectMemberRole.VIEWER
     notify_on_ingestion: StrictBool = True

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StringConstraints
 
-from kijko.models.base import Amount, Page, Request, Text, Timestamp, Wire, no_nul
+from kijko.models.base import Amount, Page, Request, Text, Timestamp, Wire, absent_stays, no_nul
 from kijko.models.enums import (
     ChunkingStrategy,
     IngestionPhase,
@@ -131,7 +131,10 @@ class UpdateProjectRequest(Request):
     """What is present changes; what is absent stays."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "Payments", "privacy": "private", "chunkingStrategy": "semantic"}]}
+        json_schema_extra=absent_stays(
+            {"privacy": "private", "settings": {"processingOptions": {"realTimeIncremental": True}}},
+            {"name": "Payments", "chunkingStrategy": "semantic"},
+        )
     )
 
     name: ProjectName = ""

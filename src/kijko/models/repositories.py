@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from kijko.models.base import Request, Text, Timestamp, Wire, no_nul
+from kijko.models.base import Request, Text, Timestamp, Wire, absent_stays, no_nul
 from kijko.models.enums import GitProvider, RepositoryStatus
 
 RepositoryUrl = Annotated[
@@ -63,7 +63,7 @@ class AddRepositoryRequest(Request):
 class UpdateRepositoryRequest(Request):
     """What is present changes; what is absent stays."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"branch": "develop", "includePaths": ["src/**"]}]})
+    model_config = ConfigDict(json_schema_extra=absent_stays({"branch": "develop", "includePaths": ["src/**"]}))
 
     branch: Branch = ""
     include_paths: PathPatterns | None = None

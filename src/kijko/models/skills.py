@@ -85,9 +85,19 @@ class InputSchemaField(Wire):
 class SkillContext(Wire):
     """Binds {{context}} in the prompt to the best chunks of an ingested project."""
 
-    project_id: UUID | None = None
-    query: Annotated[Text, StringConstraints(max_length=20_000)] | None = None
-    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000, strict=True)] = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"projectId": "7f0c3a52-5a0e-4d0a-9d4b-3a0f6f0c2b11", "query": "{{topic}}", "maxTokens": 2000}]
+        }
+    )
+
+    project_id: UUID | None = Field(None, description="Whose chunks; without one, {{context}} is empty.")
+    query: Annotated[Text, StringConstraints(max_length=20_000)] | None = Field(
+        None, description="What is searched for, a template too; by default the texts of the input."
+    )
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000, strict=True)] = Field(
+        None, description="What the context may take of the prompt; by default 4,000."
+    )
 
 
 class CreateSkillRequest(Request):

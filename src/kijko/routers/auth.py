@@ -21,6 +21,7 @@ from kijko.routers.limits import limit_change, limit_forgot, limit_login, limit_
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import identity
+from kijko.services.invitations.errors import InvitationNotFound
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -32,7 +33,7 @@ router = APIRouter(prefix="/auth", tags=["auth"])
     responses=problems(
         "EMAIL_EXISTS",
         "WEAK_PASSWORD",
-        "INVITATION_NOT_FOUND",
+        InvitationNotFound,
         "INVITATION_EXPIRED",
         "WRONG_RECIPIENT",
         "SEAT_LIMIT",

@@ -12,6 +12,7 @@ from kijko.models.auth import CallbackQuery, CodeRequest, TokenResponse
 from kijko.routers.auth_desk import CurrentDesk, CurrentDevice
 from kijko.routers.problems import problems
 from kijko.services import identity
+from kijko.services.identity.errors import UnknownProvider
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ async def exchange(body: CodeRequest, desk: CurrentDesk) -> TokenResponse:
     "/{provider}",
     status_code=status.HTTP_302_FOUND,
     summary="Sign in with Google or GitHub",
-    responses=problems("UNKNOWN_PROVIDER") | {302: {"description": "To the provider, by way of the sign-in server."}},
+    responses=problems(UnknownProvider) | {302: {"description": "To the provider, by way of the sign-in server."}},
 )
 async def begin(provider: str, desk: CurrentDesk) -> Response:
     """Sends the browser to `google` or `github`. It has 10 minutes to come back to the callback.

@@ -13,6 +13,7 @@ from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.routers.projects_desk import ProjectsDesk
 from kijko.services.projects import connections
+from kijko.services.projects.errors import UnknownGitProvider
 
 router = APIRouter(tags=["git accounts"])
 
@@ -34,7 +35,7 @@ async def list_own(reader: CurrentReader) -> list[OAuthConnection]:
     "/oauth/connect/{provider}",
     response_model=ConnectResponse,
     summary="Begin to connect a git account",
-    responses=problems("UNKNOWN_PROVIDER", "PROVIDER_NOT_CONFIGURED"),
+    responses=problems(UnknownGitProvider, "PROVIDER_NOT_CONFIGURED"),
 )
 async def connect(provider: Provider, desk: ProjectsDesk, tx: CurrentTx) -> ConnectResponse:
     """Where to send the browser. It comes back to the web app, which hands code and state to the callback."""
@@ -58,7 +59,7 @@ async def callback(
     "/oauth/disconnect/{provider}",
     response_model=Success,
     summary="Disconnect a git account",
-    responses=problems("UNKNOWN_PROVIDER"),
+    responses=problems(UnknownGitProvider),
 )
 async def disconnect(provider: Provider, desk: ProjectsDesk, principal: CurrentPrincipal) -> Success:
     """Forgets your account at a provider and has its token ended. Where there is none, that is fine too."""

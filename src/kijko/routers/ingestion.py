@@ -33,7 +33,8 @@ async def ingest(
 ) -> StartIngestionResponse:
     """Begins to turn the project's repositories and files into context. What served before serves until it has ended.
 
-    Only files that changed since the last one are read, unless `forceReprocess` is set.
+    A project that is `active` wants `forceReprocess`, which reads every file anew. In any other state, and after a
+    push, only files that changed since the last one are read. Follow it at `/progress`.
     """
     started = await ingestion.start(
         tx,

@@ -11,6 +11,7 @@ from kijko.routers.deps import CurrentTx
 from kijko.routers.people_desk import InvitationLimit
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
+from kijko.services.invitations.errors import InvitationNotFound
 from kijko.services.organizations import joining
 
 router = APIRouter(tags=["organizations"])
@@ -21,7 +22,7 @@ router = APIRouter(tags=["organizations"])
     response_model=ProjectMember | OrganizationMember,
     summary="Accept an invitation",
     responses=problems(
-        "INVITATION_NOT_FOUND", "INVITATION_EXPIRED", "WRONG_RECIPIENT", "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"
+        InvitationNotFound, "INVITATION_EXPIRED", "WRONG_RECIPIENT", "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"
     ),
 )
 async def accept(

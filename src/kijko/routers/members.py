@@ -16,7 +16,7 @@ from kijko.routers.deps import CurrentReader, CurrentTx
 from kijko.routers.ids import MemberId, ProjectId
 from kijko.routers.people_desk import CurrentLanguage, InvitationLimit
 from kijko.routers.problems import problems
-from kijko.services.projects import invitations, members
+from kijko.services.projects import errors, invitations, members
 
 router = APIRouter(tags=["projects"])
 
@@ -24,8 +24,8 @@ _MEMBERS = "/projects/{projectId}/members"
 _MEMBER = _MEMBERS + "/{memberId}"
 _INVITATIONS = "/projects/{projectId}/invitations"
 _INVITATION = _INVITATIONS + "/{memberId}"
-_CHANGE = problems("PROJECT_NOT_FOUND", "MEMBER_NOT_FOUND", "LAST_ADMIN")
-_OPEN = ("PROJECT_NOT_FOUND", "MEMBER_NOT_FOUND", "ALREADY_ACCEPTED")
+_CHANGE = problems("PROJECT_NOT_FOUND", errors.MemberNotFound, "LAST_ADMIN")
+_OPEN = ("PROJECT_NOT_FOUND", errors.MemberNotFound, "ALREADY_ACCEPTED")
 
 
 @router.post(
@@ -33,7 +33,7 @@ _OPEN = ("PROJECT_NOT_FOUND", "MEMBER_NOT_FOUND", "ALREADY_ACCEPTED")
     status_code=status.HTTP_201_CREATED,
     response_model=ProjectMember,
     summary="Add or invite somebody",
-    responses=problems("PROJECT_NOT_FOUND", "MEMBER_EXISTS", "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"),
+    responses=problems("PROJECT_NOT_FOUND", errors.MemberExists, "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"),
 )
 async def add_member(
     project_id: ProjectId, body: AddMemberRequest, _: InvitationLimit, language: CurrentLanguage, tx: CurrentTx

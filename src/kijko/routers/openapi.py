@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from kijko.core.errors import AppError
+from kijko.middleware.errors import MalformedJson
 from kijko.models.problem import Problem
 from kijko.routers import headers
 from kijko.routers.idempotency import APART
@@ -88,13 +90,13 @@ def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None
 
 def _common(method: str, path: str) -> Responses:
     """The error answers that need no mention at a route."""
-    codes = ["INTERNAL"]
+    codes: list[str | type[AppError]] = ["INTERNAL"]
     if path.startswith("/api"):
         codes += ["VALIDATION_ERROR", "RATE_LIMITED", "UNAVAILABLE"]
     if path.startswith("/api") and (method, path) not in PUBLIC:
         codes += ["UNAUTHENTICATED", "FORBIDDEN", "ORGANIZATION_NOT_FOUND"]
     if method != "GET" and path.startswith("/api"):
-        codes += ["MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
+        codes += [MalformedJson, "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     if _takes_key(method, path):
         codes += ["IDEMPOTENCY_MISMATCH", "IDEMPOTENCY_IN_PROGRESS"]
     return problems(*codes)

@@ -23,14 +23,14 @@ from kijko.routers.people_desk import CurrentLanguage, InvitationLimit
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import organizations
-from kijko.services.organizations import invitations, members
+from kijko.services.organizations import errors, invitations, members
 from kijko.settings import Auth
 
 router = APIRouter(tags=["organizations"])
 
 _MEMBER = "/organization/members/{userId}"
 _THERE = problems("ORGANIZATION_NOT_FOUND")
-_CHANGE = problems("ORGANIZATION_NOT_FOUND", "MEMBER_NOT_FOUND", "LAST_OWNER")
+_CHANGE = problems("ORGANIZATION_NOT_FOUND", errors.MemberNotFound, "LAST_OWNER")
 
 
 def _foundings(auth: Auth) -> int:
@@ -110,7 +110,7 @@ async def remove_member(user_id: ColleagueId, principal: CurrentPrincipal, tx: C
     status_code=status.HTTP_201_CREATED,
     response_model=OrganizationInvitation,
     summary="Invite somebody into the organization",
-    responses=problems("ORGANIZATION_NOT_FOUND", "MEMBER_EXISTS", "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"),
+    responses=problems("ORGANIZATION_NOT_FOUND", errors.MemberExists, "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"),
 )
 async def invite(
     body: OrganizationInvitationRequest,
@@ -139,7 +139,7 @@ async def list_invitations(reader: CurrentReader) -> Response:
     "/organization/invitations/{invitationId}",
     response_model=Success,
     summary="Take an organization's invitation back",
-    responses=problems("ORGANIZATION_NOT_FOUND", "INVITATION_NOT_FOUND"),
+    responses=problems("ORGANIZATION_NOT_FOUND", errors.OpenInvitationNotFound),
 )
 async def withdraw(invitation_id: InvitationId, tx: CurrentTx) -> Success:
     """Its link leads nowhere any more, and its seat is free. For owners and admins."""

@@ -39,21 +39,30 @@ _BY_STATUS: Final[Mapping[int, type[AppError]]] = {
 _OUT_OF_RANGE: Final = "22003"
 
 
-def problems(*codes: str) -> Responses:
+def problems(*codes: str | type[AppError]) -> Responses:
     """The documented error answers of a route, by the codes it may give. Those of every route need no mention.
 
+    Args:
+        codes: each a code, or its class of errors where several features have the code, each with words of its own.
+
     Raises:
-        LookupError: no class of errors has such a code; import the module that has it.
+        LookupError: no class of errors has such a code, so import the module that has it; or several have it.
     """
-    known: dict[str, type[AppError]] = {}
-    for kind in _kinds(AppError):
-        known.setdefault(kind.code, kind)  # the kind itself speaks for those that differ in their words only
     found: Responses = {}
     for code in codes:
-        if code not in known:
-            raise LookupError(f"No error has the code {code}. Import the module that defines it before this one.")
-        _document(found, known[code])
+        _document(found, _kind(code) if isinstance(code, str) else code)
     return found
+
+
+def _kind(code: str) -> type[AppError]:
+    """The class of errors that has this code; it speaks for those below it, which differ in their words only."""
+    kinds = [each for each in _kinds(AppError) if each.code == code]
+    if not kinds:
+        raise LookupError(f"No error has the code {code}. Import the module that defines it before this one.")
+    if not all(issubclass(each, kinds[0]) for each in kinds):
+        names = ", ".join(f"{each.__module__}.{each.__name__}" for each in kinds)
+        raise LookupError(f"Several errors have the code {code}: {names}. Give the class instead.")
+    return kinds[0]
 
 
 def handle_errors(app: FastAPI) -> None:

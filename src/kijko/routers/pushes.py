@@ -1,5 +1,7 @@
 """A repository's webhook over HTTP: what to enter at the git provider, and where that calls."""
 
+from typing import Final
+
 from fastapi import APIRouter, Request, status
 
 from kijko.middleware.headers import add_header
@@ -8,10 +10,44 @@ from kijko.routers.deps import CurrentReader, Outside
 from kijko.routers.ids import ProjectId, RepositoryId
 from kijko.routers.problems import problems
 from kijko.services import pushes
+from kijko.services.pushes.errors import UnreadableDelivery
 from kijko.settings import Settings
 
 router = APIRouter(tags=["repositories"])
 receiving = APIRouter(tags=["webhooks"])
+
+_PUSH: Final = {
+    "type": "object",
+    "required": ["ref", "after"],
+    "properties": {
+        "ref": {"type": "string", "description": "The branch that was pushed to: `refs/heads/…`."},
+        "after": {"type": "string", "description": "The commit it is at now; zeros where it was deleted."},
+    },
+}
+_BODY: Final = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": _PUSH,
+            "example": {"ref": "refs/heads/main", "after": "3bf7f555610dfc720166d67ec1b03a771d3782fd"},
+        },
+        "application/x-www-form-urlencoded": {
+            "schema": {"type": "object", "properties": {"payload": {"type": "string"}}},
+            "example": {"payload": '{"ref": "refs/heads/main", "after": "3bf7f555610dfc720166d67ec1b03a771d3782fd"}'},
+        },
+    },
+}
+_HEADERS: Final = [
+    {"name": name, "in": "header", "required": False, "description": meaning, "schema": {"type": "string"}}
+    for name, meaning in (
+        ("X-Hub-Signature-256", "GitHub's `sha256=` and the HMAC-SHA256 of the body with the secret, in hexadecimal."),
+        ("X-GitHub-Event", "GitHub's event; anything but `push` is taken and starts nothing."),
+        ("X-GitHub-Delivery", "GitHub's id of the delivery."),
+        ("X-Gitlab-Token", "GitLab's: the secret itself."),
+        ("X-Gitlab-Event", "GitLab's event; anything but `Push Hook` is taken and starts nothing."),
+        ("X-Gitlab-Event-UUID", "GitLab's id of the delivery."),
+    )
+]
 
 
 @router.get(
@@ -39,12 +75,14 @@ async def webhook(
     status_code=status.HTTP_202_ACCEPTED,
     response_model=PushTaken,
     summary="Tell of a push",
-    responses=problems("REPOSITORY_NOT_FOUND", "INVALID_SIGNATURE", "MALFORMED_JSON", "PAYLOAD_TOO_LARGE"),
+    responses=problems("REPOSITORY_NOT_FOUND", "INVALID_SIGNATURE", UnreadableDelivery, "PAYLOAD_TOO_LARGE"),
+    openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},
 )
 async def receive(repository_id: RepositoryId, request: Request, outside: Outside) -> PushTaken:
     """Called by GitHub (`X-Hub-Signature-256`) or GitLab (`X-Gitlab-Token`) with at most 1 MiB.
 
-    A delivery that comes twice starts nothing twice.
+    A delivery that comes twice starts nothing twice. `started` is false for another branch, while the project's
+    setting `processingOptions.realTimeIncremental` is off (as it is at first), and where the plan has none left.
     """
     delivery = pushes.Delivery(request.headers, await request.body())
     return PushTaken(started=await pushes.receive(outside.database, outside.box, outside.jobs, repository_id, delivery))

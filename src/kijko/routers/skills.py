@@ -19,6 +19,7 @@ from kijko.routers.ids import SkillId
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import executions, skills
+from kijko.services.skills.errors import ContextNotFound
 
 router = APIRouter(prefix="/skills", tags=["skills"])
 
@@ -33,7 +34,7 @@ Wait = Annotated[
     status_code=status.HTTP_201_CREATED,
     response_model=Skill,
     summary="Make a skill",
-    responses=problems("SKILL_NAME_EXISTS", "UNKNOWN_MODEL"),
+    responses=problems("SKILL_NAME_EXISTS", "UNKNOWN_MODEL", ContextNotFound),
 )
 async def create(body: CreateSkillRequest, tx: CurrentTx, request: Request) -> Response:
     """Makes a skill and its version 1. Names are unique per owner, ignoring case."""
@@ -70,7 +71,7 @@ async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
     status_code=status.HTTP_202_ACCEPTED,
     response_model=ExecuteSkillResponse,
     summary="Run a skill",
-    responses=problems("SKILL_NOT_FOUND", "SKILL_INACTIVE", "INVALID_INPUT", "QUOTA_EXCEEDED")
+    responses=problems("SKILL_NOT_FOUND", ContextNotFound, "SKILL_INACTIVE", "INVALID_INPUT", "QUOTA_EXCEEDED")
     | {
         200: {
             "model": ExecuteSkillResponse,

@@ -11,6 +11,7 @@ from celery.apps import worker as celery_worker
 from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown
 from kombu import Queue  # type: ignore[attr-defined]  # kombu exports lazily
 
+from kijko.clients.storage import ObjectStorage
 from kijko.core import memory
 from kijko.core.logging import configure
 from kijko.setting_errors import explained
@@ -95,6 +96,7 @@ def __getattr__(name: str) -> Celery:
         with explained():
             settings = load()
             require(settings, *_NEEDED)
+            ObjectStorage(settings.storage)  # only to see that its settings fit together
         globals()["app"] = globals()["celery"] = made = worker_app(settings)
         return made
     raise AttributeError(name)

@@ -126,7 +126,8 @@ def main() -> None:
     with explained():
         settings = load()
         require(settings, *_NEEDED)
-        mail.connect(settings.mail)  # only to see that its settings fit together
+        mail.connect(settings.mail)  # this and the store only to see that their settings fit together
+        ObjectStorage(settings.storage)
     configure(settings.log)
     uvloop.run(run(settings))
 

@@ -12,6 +12,7 @@ from obstore import exceptions
 from obstore.store import LocalStore, S3Store
 
 from kijko.clients.storage.errors import ContentNotFound, StorageUnavailable
+from kijko.setting_errors import WrongSetting
 from kijko.settings import Storage as StorageSettings
 from kijko.settings import required
 
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 _PART: Final = 8 * 1_048_576
 _PARTS_AT_ONCE: Final = 2
 _CHECKED: Final = ".kijko"
+_NO_TLS: Final = (
+    "KIJKO_STORAGE_ENDPOINT is an address without TLS; it has to begin with https://. Where the way to it is safe, set"
+    " KIJKO_STORAGE_ALLOW_HTTP=true."
+)
 
 
 class ObjectStorage:
@@ -32,7 +37,8 @@ class ObjectStorage:
         """Nothing is connected before the first call; a folder is made.
 
         Raises:
-            MissingSetting: KIJKO_STORAGE_URL is not set. ValueError: it is of no known kind.
+            MissingSetting: KIJKO_STORAGE_URL is not set, or a key has no secret. ValueError: it is of no known kind.
+            WrongSetting: the endpoint speaks no TLS, and that is not allowed.
         """
         self._store = _open(required(settings.url, "KIJKO_STORAGE_URL"), settings)
 
@@ -95,6 +101,8 @@ def _open(url: str, settings: StorageSettings) -> LocalStore | S3Store:
 def _s3(settings: StorageSettings) -> "S3Config":
     config: S3Config = {"region": settings.region}
     if settings.endpoint is not None:
+        if settings.endpoint.startswith("http://") and not settings.allow_http:  # the library says "builder error"
+            raise WrongSetting([_NO_TLS])
         config |= {"endpoint": settings.endpoint, "virtual_hosted_style_request": False}
     if settings.access_key_id is not None:
         secret = required(settings.secret_access_key, "KIJKO_STORAGE_SECRET_ACCESS_KEY")
@@ -117,5 +125,6 @@ def _translated(what: str) -> Iterator[None]:
     except (exceptions.NotFoundError, FileNotFoundError):
         raise ContentNotFound from None
     except (exceptions.BaseError, OSError) as error:
-        log.warning("storage: %s failed: %s: %s", what, type(error).__name__, str(error)[:300])
+        words = str(error).partition("\n")[0]  # what follows is the library's own structures
+        log.warning("storage: %s failed: %s: %s", what, type(error).__name__, words[:300])
         raise StorageUnavailable from None

@@ -1,6 +1,7 @@
 """What can go wrong with skills."""
 
 from kijko.core.errors import Conflict, Invalid, NotFound
+from kijko.services.projects.errors import ProjectNotFound
 
 
 class SkillNotFound(NotFound):
@@ -27,7 +28,5 @@ class UnknownModel(Invalid):
     code = "UNKNOWN_MODEL"
 
 
-class ContextNotFound(NotFound):
+class ContextNotFound(ProjectNotFound):
     """The project that the context names is not one that you may read."""
-
-    code = "PROJECT_NOT_FOUND"
