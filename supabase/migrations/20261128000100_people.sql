@@ -674,6 +674,10 @@ begin
       perform kijko.check_seats(tenant);
     end if;
     insert into public.memberships (organization_id, user_id, role, seat_id) values (tenant, person, known.role, seat);
+  elsif known.project_id is null and known.role = 'admin' then
+    -- They came by an invitation into a project first. Nobody is lowered.
+    update public.memberships m set role = 'admin'
+    where m.organization_id = tenant and m.user_id = person and m.role = 'member';
   end if;
   -- In the project under an earlier address already: that membership goes on in this row.
   delete from public.project_members m
@@ -891,6 +895,12 @@ begin
     return 'last_owner';
   end if;
   update public.memberships m set role = new_role where m.organization_id = tenant and m.user_id = member;
+  -- An older mail does not give back what was taken.
+  delete from public.invitations i
+  where i.organization_id = tenant
+    and i.project_id is null
+    and i.accepted_at is null
+    and i.email = (select lower(u.email) from public.users u where u.id = member);
   return 'done';
 end
 $$;

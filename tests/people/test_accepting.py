@@ -65,6 +65,39 @@ async def test_an_invitation_into_the_organization_gives_its_role(person: Make, 
     assert joined in (await boss.http.get("/organization/members")).json()
 
 
+async def test_whoever_joined_through_a_project_first_still_gets_the_organizations_role(
+    person: Make, mailbox: Mailbox
+) -> None:
+    boss, guest = person(), person()
+    project = await make_project(boss)
+    await invited(boss, project, guest.email)
+    into_project = mailed(mailbox, guest.email)
+    assert (await ask_in(boss, guest.email, "admin")).status_code == 201
+    into_organization = mailed(mailbox, guest.email, count=2)
+    assert (await accept(guest, into_project)).status_code == 200
+    assert (await accept(guest, into_organization)).status_code == 200
+    there = in_organization(guest, boss.organization_id)
+    assert (await guest.http.get("/organization", headers=there)).json()["role"] == "admin"
+
+
+@pytest.mark.parametrize("change", ["role", "removal"])
+async def test_an_older_mail_gives_nothing_back_that_was_taken(person: Make, mailbox: Mailbox, change: str) -> None:
+    boss, guest = person(), person()
+    project = await make_project(boss)
+    await invited(boss, project, guest.email)
+    into_project = mailed(mailbox, guest.email)
+    assert (await ask_in(boss, guest.email, "admin")).status_code == 201
+    into_organization = mailed(mailbox, guest.email, count=2)
+    assert (await accept(guest, into_project)).status_code == 200
+    member = f"/organization/members/{guest.id}"
+    if change == "role":
+        answer = await boss.http.patch(member, json={"role": "member"})
+    else:
+        answer = await boss.http.delete(member)
+    assert answer.is_success, answer.text
+    assert said(await accept(guest, into_organization)) == (404, "INVITATION_NOT_FOUND")
+
+
 async def test_a_dutch_browser_invites_in_dutch(person: Make, mailbox: Mailbox) -> None:
     boss = person()
     email = fresh_email()
