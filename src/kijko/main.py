@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 _WEBHOOK_BYTES: Final = 1_048_576
 _UPLOADS: Final = "You have several uploads under way. Wait until one of them has ended, then send this one."
+_EXPORTS: Final = "You have two exports under way. Wait until one of them has ended."
+_MOST_EXPORTS: Final = 2
 _SOCKETS: Final = "You have as many connections open as you may. Close one, then connect again."
 _NEEDED: Final = (
     "database.api_url",
@@ -227,6 +229,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             database=Tenants(database),
             redis=redis,
             storage=ObjectStorage(settings.storage),
+            exports=Turns("exports_at_once", _MOST_EXPORTS, _EXPORTS),
             uploads=Turns("uploads_at_once", settings.storage.max_at_once, _UPLOADS),
             stripe=stripe,
             keycloak=keycloak,

@@ -1,9 +1,11 @@
 """A project's export over HTTP, of rows as an ingestion makes them."""
 
+import asyncio
 import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import unquote
 
@@ -177,6 +179,48 @@ async def test_a_large_project_comes_whole_across_many_reads(person: Make, owner
     text = (await export(one, project, format="markdown")).text
     assert text.count("\n### ") == len(files)
     assert files["big.py"] in text
+
+
+@pytest.mark.parametrize("query", [{}, {"maxTokens": 100_000_000}])
+async def test_an_index_that_is_published_meanwhile_leaves_no_file_out(
+    person: Make, owner: Owner, query: dict[str, Any]
+) -> None:
+    """A client that reads slowly: the index that serves is replaced after the first bytes have come."""
+    one = person()
+    project = await make_project(one)
+    line = "old words of a file that is as long as it takes, {number:04}\n"
+    files = {f"f{number:04}.txt": line.format(number=number) * 400 for number in range(520)}  # more than sockets hold
+    index(owner, project, files)
+    async with one.http.stream("GET", f"/projects/{project['id']}/export", params=query) as answer:
+        parts = answer.aiter_raw(65_536)
+        told = await anext(parts)
+        index(owner, project, {path: text.replace("old", "new") for path, text in files.items()}, live=False)
+        with owner.transaction():
+            owner.execute("update source_files set live = not live where project_id = %s", (project["id"],))
+        async for part in parts:
+            told += part
+    body = json.loads(told)
+    assert {each["path"]: each["content"] for each in body["files"]} == files
+    assert body["totalFiles"] == len(files)
+    assert "new words" in (await export(one, project)).text
+
+
+async def test_two_exports_at_once_and_one_that_is_broken_off_gives_its_place_back(person: Make, owner: Owner) -> None:
+    one = person()
+    project = await make_project(one)
+    index(owner, project, {f"src/f{number:04}.py": code(f"f{number}", 300) for number in range(300)})
+    address = f"/projects/{project['id']}/export"
+    async with AsyncExitStack() as stack:
+        answers = [await stack.enter_async_context(one.http.stream("GET", address)) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        refused = json.loads(await answers[2].aread())
+        assert (refused["code"], refused["details"]["metric"]) == ("RATE_LIMITED", "exports_at_once")
+        assert (await one.http.get(f"/projects/{project['id']}")).status_code == 200
+    for _ in range(100):  # what was broken off is noticed when the next part is sent
+        if (await one.http.get(address)).status_code == 200:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the places were not given back")
 
 
 async def test_two_repositories_with_the_same_paths_are_told_apart(person: Make, owner: Owner) -> None:

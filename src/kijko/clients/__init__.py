@@ -34,6 +34,8 @@ class Clients:
     """Holds the contents of uploaded files."""
     uploads: Turns
     """Who is uploading."""
+    exports: Turns
+    """Who is exporting: each export holds a connection."""
     stripe: Stripe
     keycloak: Keycloak
     mail: Mailer | None

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from uuid import UUID
 
 import orjson
@@ -91,6 +91,7 @@ _ENTER = (
 )
 _INSUFFICIENT_PRIVILEGE = "42501"
 _NOTHING = Scalar(int, "select 1")
+_IDLE = Scalar(str, "select set_config('idle_in_transaction_session_timeout', $1::text, true)")
 _SYSTEM = "select set_config('role', 'service_role', true), set_config('app.reason', $1::text, true)"
 
 
@@ -130,6 +131,17 @@ class Tenants:
     async def org(self, principal: Principal) -> AsyncIterator[OrgTx]:
         """A transaction as that person; it commits at the end of the block."""
         async with self.database.transaction(_person(principal), kind=OrgTx) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def snapshot(self, principal: Principal, *, idle_s: float) -> AsyncIterator[OrgTx]:
+        """Reads as that person that all see the same moment. It holds a connection, and rows that were replaced since.
+
+        Args:
+            idle_s: left alone for longer between two statements, it is ended: the next one raises DatabaseUnavailable.
+        """
+        async with self.database.transaction(_person(principal), kind=partial(OrgTx, snapshot=True)) as tx:
+            await tx.one(_IDLE, f"{idle_s * 1000:.0f}")
             yield tx
 
     @asynccontextmanager

@@ -7,8 +7,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from kijko.routers.deps import CurrentReader
+from kijko.routers.deps import Outside
 from kijko.routers.ids import ProjectId
+from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import exports
 
@@ -69,7 +70,8 @@ _FILE: Final = {
 async def export(
     *,
     project_id: ProjectId,
-    reader: CurrentReader,
+    outside: Outside,
+    principal: CurrentPrincipal,
     form: Annotated[exports.Format, Query(alias="format", description="What it is written as.")] = "json",
     max_tokens: Annotated[
         int | None, Query(alias="maxTokens", ge=500, le=100_000_000, description="How many tokens it may have.")
@@ -81,7 +83,7 @@ async def export(
     folders), large files by the heads of their definitions, and what was left out is named. JSON's quoting is extra.
     A project that was not ingested yet gives a file without files.
     """
-    found = await exports.open_export(reader, project_id, form, max_tokens)
+    found = await exports.open_export(outside.database, outside.exports, principal, project_id, form, max_tokens)
     return StreamingResponse(
         found.parts,
         media_type=found.content_type,

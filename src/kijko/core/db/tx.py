@@ -24,6 +24,7 @@ R = TypeVar("R")
 Hook = Callable[[], Awaitable[None] | None]
 
 _BEGIN: Final = command("begin")
+_BEGIN_SNAPSHOT: Final = command("begin isolation level repeatable read, read only")
 _COMMIT: Final = (command("commit"),)
 _SAVEPOINT: Final = command("savepoint kijko")
 _RELEASE: Final = command("release savepoint kijko")
@@ -37,10 +38,12 @@ class Tx(Reader):
     Nothing is sent, and no connection taken, before the first call.
     """
 
-    def __init__(self, database: "Database", context: Context) -> None:
+    def __init__(self, database: "Database", context: Context, *, snapshot: bool = False) -> None:
+        """`snapshot`: all its statements see what the first one saw, and none may write."""
         super().__init__(database, context)
         self._link: Link | None = None
-        self._pending: list[Call[Any]] = [_BEGIN, *database.opening, *context.calls]
+        begin = _BEGIN_SNAPSHOT if snapshot else _BEGIN
+        self._pending: list[Call[Any]] = [begin, *database.opening, *context.calls]
         self._hooks: list[Hook] = []
         self._open = True
         self._busy = False

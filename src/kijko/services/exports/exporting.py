@@ -1,4 +1,7 @@
-"""An export, opened and streamed: files by path, some hundred at a time, and their pieces some hundred at a time."""
+"""An export, opened and streamed: files by path, some hundred at a time, and their pieces some hundred at a time.
+
+All of it is read as of one moment, or an index that is published meanwhile would let files out.
+"""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +9,8 @@ from itertools import groupby
 from typing import Final, Literal
 from uuid import UUID
 
-from kijko.core.tenancy import OrgReader
+from kijko.core.tenancy import OrgTx, Principal, Tenants
+from kijko.core.turns import Turns
 from kijko.services.exports import queries, rules
 from kijko.services.exports.joining import without_overlap
 from kijko.services.exports.queries import File, Named
@@ -18,6 +22,8 @@ from kijko.services.projects.errors import ProjectNotFound
 
 Format = Literal["json", "markdown"]
 
+_SLOWEST_S: Final = 60.0
+"""How long a client may take for one part: an export holds a connection, and its moment."""
 _FILES: Final = 500
 _PIECES: Final = 400
 _BATCH_TOKENS: Final = 50_000
@@ -34,25 +40,48 @@ class Export:
     parts: AsyncIterator[bytes]
 
 
-async def open_export(reader: OrgReader, project_id: UUID, form: Format, max_tokens: int | None) -> Export:
+async def open_export(
+    database: Tenants, turns: Turns, principal: Principal, project_id: UUID, form: Format, max_tokens: int | None
+) -> Export:
     """An export of what serves. A project without an index has an empty one.
 
     Args:
+        turns: who is exporting.
         max_tokens: how many tokens it may have; None: all of it.
 
     Raises:
-        ProjectNotFound: the caller may not read it, or there is none.
+        ProjectNotFound: the caller may not read it, or there is none. Limited: they have several under way.
     """
+    reader = database.reader(principal)
     await access.require(reader, project_id, "read")
     project = await queries.named(reader, project_id)
     if project is None:
         raise ProjectNotFound
     writer = _WRITERS[form]()
-    return Export(project.name, writer.content_type, _parts(reader, project_id, project, writer, max_tokens))
+
+    async def parts() -> AsyncIterator[bytes]:
+        with turns.take(principal.user_id):
+            async with database.snapshot(principal, idle_s=_SLOWEST_S) as tx:
+                async for part in _parts(tx, project_id, project, writer, max_tokens):
+                    yield part
+
+    return Export(project.name, writer.content_type, await _begun(parts()))
+
+
+async def _begun(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same parts, of which the first is there: what goes wrong at the start is an answer of its own."""
+    first = await anext(parts)
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
+    return all_of_them()
 
 
 async def _parts(
-    reader: OrgReader, project_id: UUID, project: Named, writer: Writer, max_tokens: int | None
+    reader: OrgTx, project_id: UUID, project: Named, writer: Writer, max_tokens: int | None
 ) -> AsyncIterator[bytes]:
     tree = Tree()
     kept: list[File] = []
@@ -76,7 +105,7 @@ async def _parts(
     yield writer.tail([file for place, file in enumerate(kept) if place not in picked], budget.names)
 
 
-async def _files(reader: OrgReader, project_id: UUID, *, with_heads: bool = False) -> AsyncIterator[File]:
+async def _files(reader: OrgTx, project_id: UUID, *, with_heads: bool = False) -> AsyncIterator[File]:
     path, after = "", _FIRST
     while True:
         found = await queries.files(reader, project_id, path, after, _FILES, with_heads=with_heads)
@@ -113,7 +142,7 @@ def _cut(chosen: Sequence[tuple[File, Part]]) -> Iterable[list[tuple[File, Part]
         yield batch
 
 
-async def _contents(reader: OrgReader, writer: Writer, chosen: Sequence[tuple[File, Part]]) -> AsyncIterator[bytes]:
+async def _contents(reader: OrgTx, writer: Writer, chosen: Sequence[tuple[File, Part]]) -> AsyncIterator[bytes]:
     """Runs of whole files together, those by their heads one by one, in order."""
     for part, run in groupby(chosen, key=lambda each: each[1]):
         files = [file for file, _ in run]
@@ -127,7 +156,7 @@ async def _contents(reader: OrgReader, writer: Writer, chosen: Sequence[tuple[Fi
             yield writer.begin(file, part, text, alone=True) + writer.text(text) + writer.end()
 
 
-async def _whole(reader: OrgReader, writer: Writer, files: Sequence[File]) -> AsyncIterator[bytes]:
+async def _whole(reader: OrgTx, writer: Writer, files: Sequence[File]) -> AsyncIterator[bytes]:
     place = ordinal = 0
     before: queries.Piece | None = None
     while True:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from kijko.core.db import Query
-from kijko.core.tenancy import OrgReader
+from kijko.core.tenancy import OrgReader, OrgTx
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +99,16 @@ async def named(reader: OrgReader, project_id: UUID) -> Named | None:
     return await reader.first(_NAMED, project_id)
 
 
-async def files(
-    reader: OrgReader, project_id: UUID, path: str, after: UUID, most: int, *, with_heads: bool
-) -> list[File]:
+async def files(reader: OrgTx, project_id: UUID, path: str, after: UUID, most: int, *, with_heads: bool) -> list[File]:
     """The files after that path and id, by path and id."""
     return await reader.all(_FILES, project_id, path, after, most, with_heads)
 
 
-async def pieces(reader: OrgReader, ids: Sequence[UUID], place: int, ordinal: int, most: int) -> list[Piece]:
+async def pieces(reader: OrgTx, ids: Sequence[UUID], place: int, ordinal: int, most: int) -> list[Piece]:
     """The pieces of those files after that place (from 1) and ordinal, in order."""
     return await reader.all(_PIECES, list(ids), place, ordinal, most)
 
 
-async def heads(reader: OrgReader, file_id: UUID) -> list[Head]:
+async def heads(reader: OrgTx, file_id: UUID) -> list[Head]:
     """The heads of a file's definitions."""
     return await reader.all(_HEADS, file_id)
