@@ -141,11 +141,23 @@ async def test_names_are_unique_in_an_organization_ignoring_case(person: PersonF
         (BODY | {"settings": {"webhookUrl": "https://a b/"}}, "settings.webhookUrl"),
         (BODY | {"settings": {"webhookUrl": "https://0x7f.1/"}}, "settings.webhookUrl"),
         (BODY | {"settings": {"webhookUrl": "https://[::1"}}, "settings.webhookUrl"),
+        (BODY | {"settings": {"webhookUrl": "https://[::1]/"}}, "settings.webhookUrl"),
+        (BODY | {"settings": {"webhookUrl": "https://10.0.0.5/cut"}}, "settings.webhookUrl"),
+        (BODY | {"settings": {"webhookUrl": "https://169.254.169.254/"}}, "settings.webhookUrl"),
     ],
 )
 async def test_a_bad_field_is_named(person: PersonFactory, body: dict[str, object], field: str) -> None:
     answer = await person().http.post("/projects", json=body)
     assert (*said(answer), answer.json()["field"]) == (422, "VALIDATION_ERROR", field)
+
+
+async def test_a_chunker_that_the_operator_allows_can_be_named(person: PersonFactory, shared: Shared) -> None:
+    one = person()
+    project = await make_project(one, settings={"webhookUrl": f"{shared.github_url}/cut"})
+    changed = await one.http.patch(
+        f"/projects/{project['id']}", json={"settings": {"webhookUrl": f"{shared.gitlab_url}/cut"}}
+    )
+    assert changed.status_code == 200, changed.text
 
 
 async def test_a_change_changes_what_is_present_and_nothing_else(person: PersonFactory) -> None:

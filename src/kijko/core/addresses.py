@@ -49,6 +49,9 @@ _UNICAST: Final = IPv6Network("2000::/3")
 _NOT_PUBLIC_6: Final = tuple(IPv6Network(each) for each in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 
 
+_PRIVATE: Final = "The address leads into a private network, which is never called."
+
+
 class AddressRefused(ValueError):
     """An address that is not called on somebody's word. The text says why, for the person who gave it."""
 
@@ -109,6 +112,17 @@ def target(url: str, *, allowed: frozenset[str] = frozenset()) -> Target:
     return found
 
 
+def check_literal(to: Target, *, allowed: frozenset[str] = frozenset()) -> None:
+    """Nothing, where the host is a name, which is looked up when it is called, or a public address, or an allowed one.
+
+    Raises:
+        AddressRefused: it is an address that is never called.
+    """
+    literal = _literal(to.host)
+    if literal is not None and to.pair not in allowed and not is_public(literal):
+        raise AddressRefused(_PRIVATE)
+
+
 async def resolve(
     host: str, port: int, *, allowed: frozenset[str] = frozenset(), resolver: Resolver | None = None
 ) -> list[Address]:
@@ -126,7 +140,7 @@ async def resolve(
     answers = [literal] if literal is not None else await _ask(host, port, resolver or _system)
     pair = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if pair not in allowed and not all(is_public(each) for each in answers):
-        raise AddressRefused("The address leads into a private network, which is never called.")
+        raise AddressRefused(_PRIVATE)
     return answers
 
 

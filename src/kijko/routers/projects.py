@@ -19,7 +19,7 @@ from kijko.models.projects import (
     ValidateNameRequest,
 )
 from kijko.routers.answers import JsonBytes
-from kijko.routers.deps import CurrentReader, CurrentTx, PageNumber, PageSize
+from kijko.routers.deps import CurrentReader, CurrentTx, Outside, PageNumber, PageSize
 from kijko.routers.ids import ProjectId
 from kijko.routers.problems import problems
 from kijko.services import projects
@@ -36,9 +36,9 @@ _CHANGE = problems("PROJECT_NOT_FOUND", "PROJECT_NAME_EXISTS")
     summary="Make a project",
     responses=problems("PROJECT_NAME_EXISTS", "ORGANIZATION_NOT_FOUND"),
 )
-async def create(body: CreateProjectRequest, tx: CurrentTx) -> Response:
+async def create(body: CreateProjectRequest, tx: CurrentTx, outside: Outside) -> Response:
     """Makes a project; you are its first admin. Names are unique in an organization, ignoring case."""
-    made = await projects.create(tx, body)
+    made = await projects.create(tx, body, allowed=outside.git.allowed)
     steps = b",".join(b'"%s"' % step.encode() for step in made.next_steps)
     return JsonBytes(b'{"project":%s,"nextSteps":[%s]}' % (made.project, steps), status_code=status.HTTP_201_CREATED)
 
@@ -91,15 +91,15 @@ async def full(project_id: ProjectId, reader: CurrentReader) -> Response:
 
 
 @router.put("/{projectId}", response_model=Project, summary="Change a project", responses=_CHANGE)
-async def put(project_id: ProjectId, body: UpdateProjectRequest, tx: CurrentTx) -> Response:
+async def put(project_id: ProjectId, body: UpdateProjectRequest, tx: CurrentTx, outside: Outside) -> Response:
     """Changes the fields that are present. In `settings`, what is absent stays and null goes back to the default."""
-    return JsonBytes(await projects.update(tx, project_id, body))
+    return JsonBytes(await projects.update(tx, project_id, body, allowed=outside.git.allowed))
 
 
 @router.patch("/{projectId}", response_model=Project, summary="Change a project (PATCH)", responses=_CHANGE)
-async def patch(project_id: ProjectId, body: UpdateProjectRequest, tx: CurrentTx) -> Response:
+async def patch(project_id: ProjectId, body: UpdateProjectRequest, tx: CurrentTx, outside: Outside) -> Response:
     """The same as PUT: changes the fields that are present."""
-    return JsonBytes(await projects.update(tx, project_id, body))
+    return JsonBytes(await projects.update(tx, project_id, body, allowed=outside.git.allowed))
 
 
 @router.delete(

@@ -47,6 +47,8 @@ class Git:
         """`resolver`: what asks for a host's addresses; default the system's."""
         self._settings = settings
         self._resolver = resolver
+        self.allowed: Final = settings.allowed_hosts
+        """`host:port` pairs that may be private, or speak http."""
 
     async def refs(self, url: str, credential: Credential | None = None) -> Refs:
         """The branches of a repository with their commits.

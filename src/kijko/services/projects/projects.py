@@ -20,7 +20,7 @@ class Made:
     next_steps: list[ProjectCreationStep]
 
 
-async def create(tx: OrgTx, body: CreateProjectRequest) -> Made:
+async def create(tx: OrgTx, body: CreateProjectRequest, *, allowed: frozenset[str]) -> Made:
     """Makes a project, the caller its first admin member.
 
     Raises:
@@ -39,7 +39,7 @@ async def create(tx: OrgTx, body: CreateProjectRequest) -> Made:
             settings=rules.merged({}, body.settings),
         )
     )
-    rules.check(wanted)
+    rules.check(wanted, allowed=allowed)
     before = await _enter(tx, body.organization_id)
     try:
         made = await queries.insert(
@@ -111,7 +111,7 @@ async def list_page(
     )
 
 
-async def update(tx: OrgTx, project_id: UUID, body: UpdateProjectRequest) -> bytes:
+async def update(tx: OrgTx, project_id: UUID, body: UpdateProjectRequest, *, allowed: frozenset[str]) -> bytes:
     """Changes the fields that are present; answers the Project as JSON.
 
     Raises:
@@ -123,7 +123,7 @@ async def update(tx: OrgTx, project_id: UUID, body: UpdateProjectRequest) -> byt
     if kept is None:
         raise ProjectNotFound
     wanted = rules.aligned(rules.changed(kept, body))
-    rules.check(wanted)
+    rules.check(wanted, allowed=allowed)
     try:
         return await queries.update(tx, project_id, wanted)
     except ConstraintViolation as error:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from kijko.core.addresses import AddressRefused, target
+from kijko.core.addresses import AddressRefused, check_literal, target
 from kijko.core.errors import Invalid
 from kijko.models.enums import ChunkingStrategy, OutputFormat, ProjectCreationStep, ProjectType
 from kijko.models.projects import AdvancedSettings, UpdateProjectRequest
@@ -76,8 +76,11 @@ def aligned(of: Editable) -> Editable:
     return replace(of, settings={**of.settings, "processingOptions": told})
 
 
-def check(of: Editable) -> None:
+def check(of: Editable, *, allowed: frozenset[str]) -> None:
     """Nothing, where the settings fit each other.
+
+    Args:
+        allowed: `host:port` pairs that a webhook may be at although they are private, or speak http.
 
     Raises:
         Invalid: they do not; `field` says where.
@@ -90,16 +93,16 @@ def check(of: Editable) -> None:
             field="settings.webhookUrl",
         )
     if webhook is not None:
-        _check_address(webhook)
+        _check_address(webhook, allowed)
     if settings.get("embeddingModel") is not None and settings.get("outputFormat") != OutputFormat.VECTOR:
         raise Invalid(
             "settings.embeddingModel is only for settings.outputFormat vector.", field="settings.embeddingModel"
         )
 
 
-def _check_address(url: str) -> None:
-    """Where it leads is looked at each time it is called; here, whether it can lead anywhere."""
+def _check_address(url: str, allowed: frozenset[str]) -> None:
+    """Where a name leads is looked at each time it is called; here, whether it can lead anywhere."""
     try:
-        target(url)
+        check_literal(target(url, allowed=allowed), allowed=allowed)
     except AddressRefused as refused:
         raise Invalid(f"settings.webhookUrl is not taken. {refused}", field="settings.webhookUrl") from None
