@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
@@ -30,6 +31,8 @@ from kijko.services import executions, ingestion, search
 from kijko.settings import Settings, required
 
 _STOP_S = 12.0
+_YIELD_S = 0.0005
+"""For Celery's thread to stand back, so that the loop begins at once: else it waits for the interpreter meanwhile."""
 Runner = executions.Runner | ingestion.Runner | search.Embedder
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +76,7 @@ class Runtime:
             for runner in self._runners:
                 if runner.work in works:
                     self._loop.call_soon_threadsafe(runner.wake)
+            time.sleep(_YIELD_S)
 
     def stop(self) -> None:
         """Gives back what does not end in time, closes everything."""

@@ -122,6 +122,8 @@ class Writer:
         return ended
 
     async def _tell(self, batch: Sequence[Outcome], ended: Sequence[UUID]) -> None:
+        if ended:  # first: somebody may wait for it
+            await self._notices.publish([str(one) for one in ended])
         kept = set(ended)
         for one in batch:
             if isinstance(one, Ended) and one.ending.id in kept:
@@ -134,8 +136,6 @@ class Writer:
                     attempts=one.ending.attempts,
                     request_id=one.ending.request_id,
                 )
-        if ended:
-            await self._notices.publish([str(one) for one in ended])
 
 
 def _size(outcome: Outcome) -> int:
