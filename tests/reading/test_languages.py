@@ -113,6 +113,13 @@ def test_a_class_is_whole_where_it_is_small_and_its_methods_apart_where_it_is_no
     assert _pieces(large) == [("method", "Shop.a"), ("method", "Shop.b"), ("method", "Shop.c")]
 
 
+def test_what_only_imports_is_told_so() -> None:
+    imports = "# What it takes\n" + "".join(f"from shop.part_{number} import thing_{number}\n" for number in range(40))
+    assert _pieces(imports)[0] == ("import", None)
+    assert _pieces(imports + "\n\n" + _function("one", 30))[0] == ("import", None)
+    assert _pieces("LIMIT = 7\n" * 40)[0] == ("code", None)
+
+
 def test_what_is_too_large_is_cut_inside_and_keeps_its_name() -> None:
     text = _function("large", 200)
     found = read_file("a.py", text.encode(), Options())

@@ -62,6 +62,17 @@ async def test_who_comes_back_gets_what_was_missed_and_then_what_is_new_with_no_
     assert heard == list(range(1, 701))
 
 
+async def test_much_that_was_missed_is_no_reason_to_be_called_slow(
+    person: Make, owner: Owner, stack_env: dict[str, str]
+) -> None:
+    one = person()
+    project = await make_project(one)
+    publish(owner, project, 1, 190, more={"text": "x" * 100_000})  # more than may wait for a slow reader
+    async with socket(stack_env, project["id"], one.token, last_id=0) as listening:
+        await asyncio.sleep(1)
+        assert await listening.numbers(190) == list(range(1, 191))
+
+
 async def test_without_an_id_one_hears_what_is_new(person: Make, owner: Owner, stack_env: dict[str, str]) -> None:
     one = person()
     project = await make_project(one)
@@ -157,6 +168,15 @@ async def test_a_room_is_closed_to_strangers_and_unknown_ones_alike(
         assert (await listening.next())["event"] == "joined"
 
 
+async def private_project(person: Make, shared: Shared, owner: Owner) -> tuple[dict[str, Any], Person]:
+    """A private project, and a colleague of its maker's who is a viewer there."""
+    boss = person()
+    colleague = hire(owner, shared, boss, person())
+    project = await make_project(boss, privacy="private")
+    join(owner, project, colleague, "viewer")
+    return project, colleague
+
+
 async def _removed(one: Person, project: dict[str, Any], owner: Owner) -> None:
     owner.execute("delete from project_members where project_id = %s and user_id = %s", (project["id"], one.id))
 
@@ -173,10 +193,7 @@ async def _out_of_organization(one: Person, project: dict[str, Any], owner: Owne
 async def test_whoever_may_not_see_it_any_more_leaves_at_once(
     person: Make, shared: Shared, owner: Owner, stack_env: dict[str, str], happens: Callable[..., Any]
 ) -> None:
-    boss = person()
-    colleague = hire(owner, shared, boss, person())
-    project = await make_project(boss, privacy="private")
-    join(owner, project, colleague, "viewer")
+    project, colleague = await private_project(person, shared, owner)
     async with socket(stack_env, project["id"], colleague.token) as listening:
         await listening.until("joined")
         await happens(colleague, project, owner)
@@ -188,10 +205,7 @@ async def test_whoever_may_not_see_it_any_more_leaves_at_once(
 async def test_what_happens_after_a_removal_is_not_heard(
     person: Make, shared: Shared, owner: Owner, stack_env: dict[str, str], redis: Redis
 ) -> None:
-    boss = person()
-    colleague = hire(owner, shared, boss, person())
-    project = await make_project(boss, privacy="private")
-    join(owner, project, colleague, "viewer")
+    project, colleague = await private_project(person, shared, owner)
     async with socket(stack_env, project["id"], colleague.token) as listening:
         await listening.until("joined")
         await _removed(colleague, project, owner)

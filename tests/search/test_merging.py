@@ -37,6 +37,7 @@ def _file(number: int) -> tuple[str, str]:
 
 
 FILES = dict(_file(number) for number in range(MANY))
+LAST = list(FILES)[-1]
 
 
 async def _answers(one: Person, project: dict[str, Any]) -> Answers:
@@ -47,6 +48,13 @@ async def _answers(one: Person, project: dict[str, Any]) -> Answers:
         found[question] = answer.json()
         assert found[question]
     return found
+
+
+async def _same_as_at_once(one: Person, project: dict[str, Any], indexed: Indexed) -> None:
+    """The project's answers are those of another one, into which all files were published together."""
+    other = await make_project(one)
+    await indexed(one, other).ingest(FILES)
+    assert await _answers(one, project) == await _answers(one, other)
 
 
 def _unordered(found: Answers) -> dict[str, list[tuple[Any, ...]]]:
@@ -78,7 +86,7 @@ async def test_many_small_publishes_answer_the_same_before_and_after_they_are_me
     person: PersonFactory, indexed: Indexed, owner: Owner
 ) -> None:
     one = person()
-    project, at_once = await make_project(one), await make_project(one)
+    project = await make_project(one)
     index = indexed(one, project)
     await _publish_one_by_one(index, FILES)
     before = await _answers(one, project)
@@ -86,8 +94,7 @@ async def test_many_small_publishes_answer_the_same_before_and_after_they_are_me
     segments, _, _ = _served(owner, project)
     assert len(segments) < MOST_SMALL
     assert await _answers(one, project) == before
-    await indexed(one, at_once).ingest(FILES)
-    assert await _answers(one, at_once) == before
+    await _same_as_at_once(one, project, indexed)
 
 
 async def test_merging_leaves_nothing_of_what_was_replaced_or_removed(
@@ -136,34 +143,30 @@ async def test_a_publish_that_comes_while_segments_are_merged_waits_and_is_found
     person: PersonFactory, indexed: Indexed, owner: Owner
 ) -> None:
     one = person()
-    project, at_once = await make_project(one), await make_project(one)
+    project = await make_project(one)
     index = indexed(one, project)
-    paths = list(FILES)
-    await _publish_one_by_one(index, {path: FILES[path] for path in paths[:-1]})
+    await _publish_one_by_one(index, {path: text for path, text in FILES.items() if path != LAST})
     async with index.database.system("a test") as merging:
         segments = [each.id for each in await queries.inspect(merging, index.project)]
         assert await queries.merge(merging, index.organization, index.project, segments) is not None
         pid = await merging.one(_PID)
-        publishing = asyncio.create_task(index.ingest({paths[-1]: FILES[paths[-1]]}))
+        publishing = asyncio.create_task(index.ingest({LAST: FILES[LAST]}))
         assert await _somebody_waits_for(owner, pid)
         assert not publishing.done()
     await publishing
     assert len(_served(owner, project)[0]) == 2
-    after = await _answers(one, project)
-    await indexed(one, at_once).ingest(FILES)
-    assert after == await _answers(one, at_once)
+    await _same_as_at_once(one, project, indexed)
 
 
 async def test_a_merge_that_comes_while_something_is_published_waits_and_keeps_it(
     person: PersonFactory, indexed: Indexed, owner: Owner
 ) -> None:
     one = person()
-    project, at_once = await make_project(one), await make_project(one)
+    project = await make_project(one)
     index = indexed(one, project)
-    paths = list(FILES)
-    await _publish_one_by_one(index, {path: FILES[path] for path in paths[:-1]})
+    await _publish_one_by_one(index, {path: text for path, text in FILES.items() if path != LAST})
     ingestion = uuid.uuid4()
-    await index.stage(ingestion, {paths[-1]: FILES[paths[-1]]})
+    await index.stage(ingestion, {LAST: FILES[LAST]})
     async with index.database.system("a test") as tx:
         await search.publish(tx, index.organization, index.project, ingestion, [])
         pid = await tx.one(_PID)
@@ -174,15 +177,14 @@ async def test_a_merge_that_comes_while_something_is_published_waits_and_keeps_i
     await merging
     await _merge_all(index, owner, project)
     assert len(_served(owner, project)[0]) < MOST_SMALL
-    await indexed(one, at_once).ingest(FILES)
-    assert await _answers(one, project) == await _answers(one, at_once)
+    await _same_as_at_once(one, project, indexed)
 
 
 async def test_what_was_published_is_found_at_every_moment_while_others_publish_and_merge(
     person: PersonFactory, indexed: Indexed, owner: Owner
 ) -> None:
     one = person()
-    project, at_once = await make_project(one), await make_project(one)
+    project = await make_project(one)
     index = indexed(one, project)
     paths = list(FILES)
     await index.ingest({paths[0]: FILES[paths[0]]})
@@ -200,5 +202,4 @@ async def test_what_was_published_is_found_at_every_moment_while_others_publish_
     await publishing
     await _merge_all(index, owner, project)
     assert len(_served(owner, project)[0]) < MOST_SMALL
-    await indexed(one, at_once).ingest(FILES)
-    assert await _answers(one, project) == await _answers(one, at_once)
+    await _same_as_at_once(one, project, indexed)

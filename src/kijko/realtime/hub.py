@@ -8,7 +8,7 @@ of them, it is told so first.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -23,6 +23,7 @@ _LOOK_S: Final = 1.0
 _AT_ONCE: Final = 1000
 _TRUST_S: Final = 0.25
 """How long an answer to who may listen is believed while events come thick."""
+_LITTLE: Final = 500_000
 _log = structlog.get_logger(__name__)
 
 
@@ -78,8 +79,8 @@ class _Room:
         self._log = log
         self._asked = 0.0
         self._turn = asyncio.Lock()
-        self._expecting = notices.expect(notice_of(name))
-        self._notice = self._expecting.__enter__()
+        self._expecting = contextlib.ExitStack()
+        self._notice = self._expecting.enter_context(notices.expect(notice_of(name)))
         self._task = asyncio.create_task(self._read_on(), name=f"room {name}")
 
     async def join(self, listener: Listener, after: int | None, send: Send) -> int:
@@ -93,10 +94,10 @@ class _Room:
                 page = await self._log.read(self.name, _start(after), [listener])
                 for _, reason in page.refused:
                     raise reason
-                if after is None or len(page.entries) < PAGE:
+                if after is None or _is_little(page.entries):
                     return self._admit(listener, after, page.head, page.entries)
-            place = _Place(_Waiting(listener), _start(after))
-            place.take(page.entries)  # says whether there is a gap
+            if page.entries[0].id > after + 1:
+                listener.gap(page.entries[0].id)
             await send(page.entries)
             after = page.entries[-1].id
 
@@ -122,19 +123,18 @@ class _Room:
     async def close(self) -> None:
         """Nobody is in it any more."""
         self._task.cancel()
-        self._expecting.__exit__(None, None, None)
+        self._expecting.close()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _read_on(self) -> None:
         while True:
             await self._notice.wait(60)
-            try:
+            with _logged(self.name):
                 async with self._turn:
                     await self._read()
-            except DatabaseError as error:
-                _log.warning("realtime.read_failed", room=self.name, error=str(error))
-                await asyncio.sleep(_LOOK_S)
-                self.wake()
+                continue
+            await asyncio.sleep(_LOOK_S)
+            self.wake()
 
     async def _read(self) -> None:
         while self.places:
@@ -161,19 +161,20 @@ class _Room:
             one.listener.gap(newest + 1)
 
 
-class _Waiting:
-    """Stands in for a listener whose events are sent one page after another: only a gap is told at once."""
+@contextlib.contextmanager
+def _logged(room: str) -> Iterator[None]:
+    """What goes wrong is logged, and tried again: a loop that ended would leave its listeners without a word."""
+    try:
+        yield
+    except DatabaseError as error:
+        _log.warning("realtime.read_failed", room=room, error=str(error))
+    except Exception:
+        _log.exception("realtime.broke", room=room)
 
-    def __init__(self, listener: Listener) -> None:
-        self.room, self.principal, self.gap, self.refuse = (
-            listener.room,
-            listener.principal,
-            listener.gap,
-            listener.refuse,
-        )
 
-    def take(self, entries: Sequence[Entry]) -> None:
-        """They are sent by whoever made this."""
+def _is_little(entries: Sequence[Entry]) -> bool:
+    """Whether all that is left was read, and a socket's queue takes it at once."""
+    return len(entries) < PAGE and sum(len(one.data) for one in entries) <= _LITTLE
 
 
 def _start(after: int | None) -> int:
@@ -181,7 +182,7 @@ def _start(after: int | None) -> int:
 
 
 class Hub:
-    """Everybody who listens in this process. Use it as a context."""
+    """Everybody who listens in this process. `close` it in the end."""
 
     def __init__(self, log: Listening, notices: Notices) -> None:
         self._log = log
@@ -234,7 +235,7 @@ class Hub:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            with contextlib.suppress(DatabaseError):
+            with _logged("all"):
                 await self._look()
 
     async def _look(self) -> None:

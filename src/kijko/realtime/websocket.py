@@ -141,8 +141,9 @@ class _Connection:
             await hub.leave(self)
 
     async def _send_page(self, entries: Sequence[Entry]) -> None:
-        self.take(entries)
-        await self.outbox.drained()
+        for entry in entries:  # one by one: it is no slow reader who was away for long
+            self.take([entry])
+            await self.outbox.drained()
 
     async def _receive(self, receive: Receive) -> None:
         """Returns when the client has left."""

@@ -9,7 +9,7 @@ import os
 from celery import Celery
 from celery.apps import worker as celery_worker
 from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown
-from kombu import Queue  # type: ignore[attr-defined]  # kombu exports lazily
+from kombu.entity import Queue
 
 from kijko.clients.storage import ObjectStorage
 from kijko.core import memory
@@ -29,7 +29,7 @@ def make_app(settings: Settings) -> Celery:
     made.conf.update(
         task_default_queue=QUEUE,
         # To acknowledge takes longer than all the rest of a nudge, and what a killed worker loses is only that.
-        task_queues=[Queue(QUEUE, no_ack=True)],  # type: ignore[no-untyped-call]
+        task_queues=[Queue(QUEUE, no_ack=True)],  # type: ignore[no-untyped-call]  # kombu has no types
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_serializer="json",

@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 import pytest
 
-from kijko.core.db import Context, Database, Query, Reader, Scalar, Statement
+from kijko.core.db import Context, Database, Query, Reader, Scalar, Statement, Tx
 from kijko.core.db.errors import CommitUnknown, DatabaseUnavailable, StaleStatement, TransactionAborted
 from kijko.local.stack import Stack
 
@@ -104,30 +105,25 @@ async def test_a_transaction_cut_later_keeps_nothing_and_says_so(db: Database, r
     assert await reader.one(COUNT) == 0
 
 
-async def test_a_commit_cut_under_way_is_of_unknown_outcome(db: Database, sql) -> None:
+async def _slow_commit(tx: Tx) -> None:
+    await tx.run(SLOW_INSERT, 1)
+
+
+async def _slow_last_call(tx: Tx) -> None:
+    await tx.run(INSERT, 1)
+    await tx.last(SLOW.bind_one(0.4))
+
+
+@pytest.mark.parametrize("slow", [_slow_commit, _slow_last_call])
+async def test_a_commit_cut_under_way_is_of_unknown_outcome(
+    db: Database, sql, slow: Callable[[Tx], Awaitable[None]]
+) -> None:
     told: list[str] = []
 
     async def work() -> None:
         async with db.transaction(NONE) as tx:
             tx.after_commit(lambda: told.append("ran"))
-            await tx.run(SLOW_INSERT, 1)
-
-    task = asyncio.create_task(work())
-    await asyncio.sleep(0.25)
-    sql(TERMINATE)
-    with pytest.raises(CommitUnknown):
-        await task
-    assert told == []
-
-
-async def test_a_last_call_cut_under_way_is_of_unknown_outcome(db: Database, sql) -> None:
-    told: list[str] = []
-
-    async def work() -> None:
-        async with db.transaction(NONE) as tx:
-            tx.after_commit(lambda: told.append("ran"))
-            await tx.run(INSERT, 1)
-            await tx.last(SLOW.bind_one(0.4))
+            await slow(tx)
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0.25)

@@ -92,7 +92,7 @@ def _forget_files() -> None:
     libc = ctypes.CDLL(None)
     libc.malloc_trim(0)
     begin = end = 0
-    with open("/proc/self/smaps", encoding="utf-8", errors="replace") as told:  # noqa: PTH123  # as below
+    with open("/proc/self/smaps", encoding="utf-8", errors="replace") as told:  # noqa: PTH123  # pathlib would be imported for this
         for line in told:
             name, *values = line.split()
             if not name.endswith(":"):

@@ -183,9 +183,8 @@ class Tx(Reader):
             self._db.pool.spawn(self._conclude(link, waiter, batch))
             raise
         error = failure(outcome, batch)
-        if link.aborted and self._link is link:  # by the call before the commit; the end of the block undoes it
-            assert error is not None  # noqa: S101  # that is what aborted it
-            raise error
+        if error is not None and link.aborted and self._link is link:  # by the call before the commit
+            raise error  # the end of the block undoes the rest
         self._end()
         self._db.pool.release(link)
         if outcome.lost is not None:

@@ -10,7 +10,7 @@ from tree_sitter import Node
 
 from kijko.services.reading import naming
 from kijko.services.reading.cutting import Cutter
-from kijko.services.reading.grammars import CONTAINERS, DEFINES, FUNCTIONS, LEAD, WRAP, Syntax
+from kijko.services.reading.grammars import CONTAINERS, DEFINES, FUNCTIONS, IMPORT, LEAD, TOKEN, WRAP, Syntax
 from kijko.services.reading.units import Unit, members, top, units
 
 _TOGETHER: Final = 0.25
@@ -194,7 +194,10 @@ class Tiler:
 
 def _filling(run: Sequence[Unit], place: Place) -> str:
     """The kind of what defines nothing."""
-    return "comment" if all(role == LEAD for _, _, role in run) else place.around or "code"
+    roles = {role for _, _, role in run} - {LEAD, TOKEN}
+    if not roles:
+        return "comment"
+    return "import" if roles == {IMPORT} else place.around or "code"
 
 
 def symbol(names: tuple[str, ...]) -> str | None:
