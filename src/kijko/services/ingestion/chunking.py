@@ -21,6 +21,10 @@ from kijko.services.ingestion.parts import Read, Source, Wanted
 
 _FILES: Final = 400
 _BYTES: Final = 4_000_000
+_LEAST: Final = 250_000
+_SHARES: Final = 4
+_FILE: Final = 100
+"""What a file weighs beside its bytes."""
 _REPLACED: Final = "it was replaced or deleted during the ingestion"
 _EMPTY: Final = ("{}",) * 11
 _GONE: Final = frozenset({"source_files_repository_fkey", "source_files_upload_fkey"})
@@ -47,7 +51,7 @@ async def read_all(job: Job) -> None:
     amount = await staging.amount(job.reader, job.claimed)
     job.progress.metrics["totalFiles"] = amount.files
     job.progress.metrics["filesProcessed"] = amount.files - amount.unread
-    reading = _Reading(job, amount.unread_bytes + 100 * amount.unread)
+    reading = _Reading(job, amount.unread_bytes + _FILE * amount.unread)
     for source in job.sources:
         await reading.read(source)
 
@@ -58,26 +62,34 @@ class _Reading:
     def __init__(self, job: Job, weight: int) -> None:
         self._job = job
         self._weight = weight
-        self._done = 0
+        self._given = self._done = 0
 
     async def read(self, source: Source) -> None:
         """Reads a source, several batches at once: as many as there are processes."""
         await abreast(self._batches(source), partial(self._read_batch, source), self._job.abreast)
 
     async def _batches(self, source: Source) -> AsyncGenerator[list[Wanted], None]:
-        """Small enough to be held, large enough that beginning one costs little."""
+        """Small enough to be held, large enough that beginning one costs little; smaller towards the end, so that no
+        process has much left while others have nothing."""
         batch: list[Wanted] = []
         size = after = 0
         while found := await staging.unread(self._job.reader, self._job.claimed, source, after, _FILES):
             after = found[-1].place
             for one in found:
-                if batch and (size + one.size_bytes > _BYTES or len(batch) >= _FILES):
+                weight = one.size_bytes + _FILE
+                if batch and (size + weight > self._most() or len(batch) >= _FILES):
+                    self._given += size
                     yield batch
                     batch, size = [], 0
                 batch.append(await self._wanted(source, one))
-                size += one.size_bytes
+                size += weight
         if batch:
+            self._given += size
             yield batch
+
+    def _most(self) -> int:
+        """What the next batch may weigh."""
+        return max(min(_BYTES, (self._weight - self._given) // (_SHARES * self._job.abreast)), _LEAST)
 
     async def _wanted(self, source: Source, one: staging.Unread) -> Wanted:
         content = None
@@ -159,7 +171,7 @@ class _Reading:
             if error.name in _GONE:
                 raise SourceGone from error
             raise
-        self._done += read.size_bytes + 100 * len(read.places)
+        self._done += read.size_bytes + _FILE * len(read.places)
         job.progress.add(
             filesProcessed=len(read.places),
             tokensProcessed=read.tokens,

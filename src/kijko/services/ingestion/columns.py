@@ -13,10 +13,12 @@ def numbers(values: Iterable[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def keepable(value: str) -> str:
+def _keepable(value: str) -> str:
     """The same text, without what Postgres cannot keep."""
     if "\0" in value:
         value = value.replace("\0", "�")
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -27,4 +29,4 @@ def keepable(value: str) -> str:
 def _text(value: str | None) -> str:
     if value is None:
         return "NULL"
-    return '"' + keepable(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + _keepable(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -4,9 +4,9 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Final, TypeAlias
-from uuid import uuid4, uuid5
+from uuid import uuid4
 
 import orjson
 
@@ -14,7 +14,7 @@ from kijko.clients.git.caps import Caps
 from kijko.clients.git.objects import Entry, Objects, unsafe
 from kijko.clients.git.past import history
 from kijko.core.crew.marks import mark
-from kijko.services.ingestion.columns import keepable, numbers, texts
+from kijko.services.ingestion.columns import numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
 from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm
 from kijko.services.search.analysis import analyse
@@ -30,6 +30,9 @@ _TEXT: Final = 500_000
 _GITIGNORES: Final = 1000
 _GITIGNORE_BYTES: Final = 100_000
 _ASKED: Final = 64
+_NOT_VERSION: Final = ~(0xC000 << 48) & ~(0xF000 << 64)
+_VERSION_5: Final = (0x8000 << 48) | (5 << 76)
+"""RFC 9562's variant and version, where a digest becomes a UUID."""
 
 Content: TypeAlias = tuple[Wanted, bytes | None]
 Outcome: TypeAlias = tuple[Wanted, FileRead | Skipped | Exception | None]
@@ -273,12 +276,11 @@ class _Batch:
         structure = orjson.dumps(read.structure).decode() if read.structure is not None else None
         counts = (one.size, read.lines, read.original_tokens, read.tokens, len(read.pieces))
         self._files.append((file_id, upload, one.path, one.content_key, read.language, *map(str, counts), structure))
-        begin = f"{self._source.id}\0{one.path}\0{one.content_key}\0{self._key}\0"
+        ids = _chunk_ids(self._source, f"{one.path}\0{one.content_key}\0{self._key}\0")
         for ordinal, piece in enumerate(read.pieces):
-            text = keepable(piece.text)
-            chunk_id = uuid5(self._source.project_id, begin + str(ordinal)).hex
+            text = piece.text
             spans = (piece.start_byte, piece.end_byte, piece.start_line, piece.end_line, piece.tokens)
-            self._chunks.append((file_id, str(ordinal), chunk_id, *map(str, spans), piece.kind, piece.symbol, text))
+            self._chunks.append((file_id, str(ordinal), next(ids), *map(str, spans), piece.kind, piece.symbol, text))
             self._text += len(text)
         self._tokens += read.tokens
 
@@ -296,6 +298,16 @@ class _Batch:
         )
         self._clear()
         return made
+
+
+def _chunk_ids(source: Source, begin: str) -> Iterator[str]:
+    """uuid5 of the project and `source file ordinal`, for each ordinal: the same chunk has the same id at each run."""
+    start = hashlib.sha1(source.project_id.bytes + f"{source.id}\0{begin}".encode(), usedforsecurity=False)
+    for ordinal in count():
+        own = start.copy()
+        own.update(str(ordinal).encode())
+        number = int.from_bytes(own.digest()[:16]) & _NOT_VERSION | _VERSION_5
+        yield f"{number:032x}"
 
 
 def _columns(rows: Sequence[tuple[str | None, ...]], width: int) -> tuple[str, ...]:

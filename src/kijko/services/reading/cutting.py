@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kijko.services.reading.results import Piece
-from kijko.services.reading.tokens import count, count_up_to
+from kijko.services.reading.tokens import count
 
 _GUESS: Final = 4.0
 """Bytes a token has in ordinary code."""
@@ -58,8 +58,8 @@ class Cutter:
             return True
         if size > self.budget * _THIN:
             return False
-        tokens = count_up_to(self.data[begin:end].decode(), self.budget)
-        if tokens is None:
+        tokens = count(self.data[begin:end].decode())
+        if tokens > self.budget:
             return False
         self._counted[begin, end] = tokens
         return True
