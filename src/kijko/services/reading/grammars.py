@@ -61,6 +61,8 @@ _SMALL: Final = 2_048
 """Bytes that are parsed without a guard: however wrong they are, it takes no time."""
 _STEPS_EACH_BYTE, _STEPS_MORE = 0.03, 300
 """What a parse may take: in ordinary code the parser reports once in 50 to 250 bytes."""
+_SOME: Final = 15
+"""Of sixteen reports one is looked at: together they take a third of a second at most, and each look costs."""
 _SECONDS_EACH_BYTE, _SECONDS_MORE = 1e-6, 1.0
 """The same in CPU time, since there are texts in which a single step takes 20 ms. Ordinary code takes a fifth of this,
 or less, without the second; and how busy the machine is does not count."""
@@ -149,8 +151,10 @@ def parse(of: Syntax, data: bytes) -> Node | None:
     def stop(_offset: int, _wrong: bool) -> bool:
         nonlocal left
         left -= 1
-        # The clock is never behind the CPU's, and asking it costs a tenth.
-        return left < 0 or (monotonic() > early and thread_time() > until)
+        if left & _SOME:
+            return False
+        # The clock is never behind the CPU's, and asking it costs less.
+        return left <= 0 or (monotonic() > early and thread_time() > until)
 
     try:
         return of.parser.parse(some, progress_callback=stop).root_node

@@ -53,6 +53,7 @@ class Tiler:
         self._data = cutter.data
         self._roles, self._kinds, self._language = of.roles, of.kinds, of.language.name
         self._elixir = self._language == "elixir"
+        self._special = self._language in naming.SPECIAL
         self._together, self._whole = cutter.limit(_TOGETHER), cutter.limit(_WHOLE)
         self._inside, self._crumb = cutter.limit(_INSIDE), cutter.limit(_CRUMB)
 
@@ -80,10 +81,10 @@ class Tiler:
 
     def names_of(self, node: Node, kind: str) -> tuple[str, ...]:
         """What a definition is called; two names for a method that stands beside its type."""
-        language = self._language
-        if language not in naming.SPECIAL:
+        if not self._special:
             own = naming.plain(node, self._of, self._data)
             return (own,) if own else ()
+        language = self._language
         if language == "hcl":
             first = naming.text(node, self._data).partition("{")[0].replace('"', " ").split("=")[0]
             return (".".join(first.split())[:120],)
@@ -96,20 +97,20 @@ class Tiler:
             self._cutter.put(begin, end, place.function or "code", symbol(place.names))
             return
         together = self._together if place.function is None else self._inside
+        crumb, stays_whole = self._crumb, self._stays_whole
         first, run = begin, 0  # where the neighbours that go together begin, and the first of them
         index, last = 0, len(found) - 1
         for unit in found:
             at = unit[0]
             stop = found[index + 1][0] if index < last else end
-            if stop - at <= together or self._stays_whole(unit, stop, place):
-                if run < index and stop - first > together:
-                    crumb = at - first <= self._crumb
-                    if not (crumb and self._cutter.fits(first, stop)):
+            if stop - at <= together or stays_whole(unit, stop, place):
+                if stop - first > together and run < index:
+                    if at - first > crumb or not self._cutter.fits(first, stop):
                         self._flush(found[run:index], first, at, place)
                         first, run = at, index
                 index += 1
                 continue
-            if run < index and at - first > self._crumb:
+            if run < index and at - first > crumb:
                 self._flush(found[run:index], first, at, place)
                 first = at
             self._open(unit, first, stop, place)
@@ -164,11 +165,12 @@ class Tiler:
         if place.function is not None:
             self._cutter.put(begin, end, place.function, symbol(place.names))
             return
-        if len(run) == 1 and run[0][2] >= DEFINES and not place.names:
+        if len(run) == 1 and run[0][2] >= DEFINES:
             _, node, role = run[0]
             assert node is not None  # noqa: S101  # what defines something is a node
-            own = self.names_of(node, self._kinds[role - DEFINES])
-            self._cutter.put(begin, end, self._kinds[role - DEFINES], symbol(own))
+            kind = self._kinds[role - DEFINES]
+            own = self.names_of(node, kind)
+            self._cutter.put(begin, end, _told(kind, place.around), symbol((*place.names, *own)))
             return
         told: str | None = None
         symbols: list[str] = []
