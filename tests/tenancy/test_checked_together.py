@@ -19,8 +19,8 @@ def stranger(database: Sql) -> Someone:
 broken = pytest.raises(psycopg.errors.ForeignKeyViolation)
 _CHUNK = (
     "insert into chunks (file_id, ordinal, id, organization_id, project_id, number, start_byte, end_byte, start_line, "
-    "end_line, tokens, kind, content) select f.id, n, gen_random_uuid(), %s, %s, %s + row_number() over (), 0, 1, 1, 1, "
-    "1, 'code', 'x' from unnest(%s::uuid[]) f (id) cross join generate_series(1, 3) n"
+    "end_line, tokens, kind, content) select f.id, n, gen_random_uuid(), %s, %s, %s + row_number() over (), 0, 1, 1, "
+    "1, 1, 'code', 'x' from unnest(%s::uuid[]) f (id) cross join generate_series(1, 3) n"
 )
 
 

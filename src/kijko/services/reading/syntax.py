@@ -104,10 +104,10 @@ class Tiler:
             at = unit[0]
             stop = found[index + 1][0] if index < last else end
             if stop - at <= together or stays_whole(unit, stop, place):
-                if stop - first > together and run < index:
-                    if at - first > crumb or not self._cutter.fits(first, stop):
-                        self._flush(found[run:index], first, at, place)
-                        first, run = at, index
+                large = stop - first > together and run < index
+                if large and (at - first > crumb or not self._cutter.fits(first, stop)):
+                    self._flush(found[run:index], first, at, place)
+                    first, run = at, index
                 index += 1
                 continue
             if run < index and at - first > crumb:
