@@ -168,9 +168,9 @@ class Tiler:
         if len(run) == 1 and run[0][2] >= DEFINES:
             _, node, role = run[0]
             assert node is not None  # noqa: S101  # what defines something is a node
-            kind = self._kinds[role - DEFINES]
-            own = self.names_of(node, kind)
-            self._cutter.put(begin, end, _told(kind, place.around), symbol((*place.names, *own)))
+            what = self._kinds[role - DEFINES]
+            own = self.names_of(node, what)
+            self._cutter.put(begin, end, _told(what, place.around), symbol((*place.names, *own)))
             return
         told: str | None = None
         symbols: list[str] = []
