@@ -1,5 +1,6 @@
 """The API's composition root: settings in, an ASGI application out. `kijko.main:app_factory` is what uvicorn starts."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
 from kijko.core.turns import Turns
 from kijko.middleware.access_log import AccessLog
+from kijko.middleware.activity import ProjectActivity
 from kijko.middleware.address import networks
 from kijko.middleware.body_limit import BodyLimit, Limits
 from kijko.middleware.cors import Cors
@@ -42,6 +44,7 @@ from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
 from kijko.services.events import Listening
+from kijko.services.projects.activity import Activity
 from kijko.services.search import Questions
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, read, require, required
@@ -156,6 +159,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         ),
         Middleware(LastResort),
         Middleware(BodyLimit, limit_bytes=settings.http.body_limit_bytes, apart=_limits_apart(settings)),
+        Middleware(ProjectActivity),
     ]
 
 
@@ -183,6 +187,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             hub = Hub(Listening(clients.database), clients.notices)
             app.state.realtime = Realtime(hub, clients.tokens, _sockets(settings))
+            app.state.activity = Activity(clients.database)
+            gathering = asyncio.create_task(app.state.activity.run())
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -190,6 +196,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 yield
             finally:
                 await hub.close()
+                gathering.cancel()
+                await asyncio.wait([gathering])
         flush()
 
     return lifespan

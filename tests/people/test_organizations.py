@@ -83,6 +83,13 @@ async def test_owners_and_admins_name_it(team: Callable[[], dict[str, Person]]) 
         assert said(answer) == (422, "VALIDATION_ERROR")
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "\u202eevil", "\u200b\u200b", " \u2060 "])
+async def test_a_name_that_cannot_be_read_is_none(person: Make, name: str) -> None:
+    one = person()
+    assert said(await one.http.patch("/organization", json={"name": name})) == (422, "VALIDATION_ERROR")
+    assert said(await one.http.post("/organizations", json={"name": name})) == (422, "VALIDATION_ERROR")
+
+
 async def test_members_are_listed_for_every_member(team: Callable[[], dict[str, Person]]) -> None:
     people = team()
     lists = [(await people[role].http.get("/organization/members")).json() for role in ("owner", "admin", "member")]

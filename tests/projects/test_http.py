@@ -109,6 +109,24 @@ async def test_names_are_unique_in_an_organization_ignoring_case(person: PersonF
     assert kept.json()["name"] == "ANOTHER"
 
 
+async def test_names_that_look_the_same_are_the_same(person: PersonFactory) -> None:
+    one = person()
+    made = await make_project(one, name="Cafe\u0301 👩‍💻")
+    assert made["name"] == "Café 👩‍💻"
+    again = await one.http.post("/projects", json={"name": "CAFÉ 👩‍💻", "type": "manual"})
+    assert said(again) == (409, "PROJECT_NAME_EXISTS")
+    tried = await one.http.post("/projects/validate-name", json={"name": "cafe\u0301 👩‍💻"})
+    assert tried.json()["valid"] is False
+    # Two characters to the eye, three to the machine.
+    assert said(await one.http.post("/projects", json={"name": "e\u0301a", "type": "manual"})) == (
+        422,
+        "VALIDATION_ERROR",
+    )
+    assert (await one.http.post("/projects/validate-name", json={"name": "a\nbc"})).json()["valid"] is False
+    found = await one.http.get("/projects", params={"search": "fe\u0301"})
+    assert [each["id"] for each in found.json()["data"]] == [made["id"]]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -117,6 +135,10 @@ async def test_names_are_unique_in_an_organization_ignoring_case(person: PersonF
         (BODY | {"name": " ab "}, "name"),
         (BODY | {"name": "x" * 51}, "name"),
         (BODY | {"name": "a\u0000bc"}, "name"),
+        (BODY | {"name": "two\nlines"}, "name"),
+        (BODY | {"name": "bell\u0007"}, "name"),
+        (BODY | {"name": "gnp.\u202eexe"}, "name"),
+        (BODY | {"name": "\u200b\u200b\u200b"}, "name"),
         (BODY | {"type": "svn"}, "type"),
         (BODY | {"privacy": "public"}, "privacy"),
         (BODY | {"includeMetadata": "yes"}, "includeMetadata"),

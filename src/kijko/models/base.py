@@ -1,9 +1,11 @@
 """How the wire speaks: camelCase names, null for what is absent, Z for UTC, exact numbers."""
 
+import re
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -22,6 +24,32 @@ def no_nul(value: str) -> str:
     """The text, unless it holds a NUL, which Postgres cannot keep."""
     if "\x00" in value:
         raise ValueError("must not contain a NUL character")
+    return value
+
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Ends of lines and other control characters, and what turns the text after it around."""
+
+
+def composed(value: Any) -> Any:  # any JSON
+    """A text as most keyboards write it (Unicode's NFC): what looks the same then is the same."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def why_no_name(value: str) -> str | None:
+    """What is wrong with a text as a name that people read in lists, mails and logs; None where nothing is."""
+    if _CONTROL.search(value):
+        return "must not contain control characters, such as ends of lines"
+    if value and not any(unicodedata.category(each)[0] in "LNPS" for each in value):
+        return "must have a character that can be seen"
+    return None
+
+
+def readable(value: str) -> str:
+    """The name, unless `why_no_name` says why not."""
+    no_nul(value)
+    if (reason := why_no_name(value)) is not None:
+        raise ValueError(reason)
     return value
 
 

@@ -3,13 +3,16 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, StringConstraints
 
-from kijko.models.base import Request, Text, Timestamp, Wire, no_nul
+from kijko.models.base import Request, Text, Timestamp, Wire, composed, readable
 from kijko.models.enums import OrganizationRole, PlanTier
 
 OrganizationName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(no_nul)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    BeforeValidator(composed),
+    AfterValidator(readable),
 ]
 
 

@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 
-from kijko.models.base import Amount, Page, Request, Text, Timestamp, Wire, absent_stays, no_nul
+from kijko.models.base import Amount, Page, Request, Text, Timestamp, Wire, absent_stays, composed, no_nul, readable
 from kijko.models.enums import (
     ChunkingStrategy,
     IngestionPhase,
@@ -20,7 +20,10 @@ from kijko.models.enums import (
 from kijko.models.repositories import ProjectRepository
 
 ProjectName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=50), AfterValidator(no_nul)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=50),
+    BeforeValidator(composed),
+    AfterValidator(readable),
 ]
 WebhookUrl = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(no_nul)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]

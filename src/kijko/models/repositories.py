@@ -1,6 +1,7 @@
 """Repositories of projects on the wire."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
@@ -8,10 +9,25 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from kijko.models.base import Request, Text, Timestamp, Wire, absent_stays, no_nul
 from kijko.models.enums import GitProvider, RepositoryStatus
 
+_NO_BRANCH: Final = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|$)|(?:^|/)\.|[./]$|^[-/]|^@$|^refs/heads/"
+)
 RepositoryUrl = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(no_nul)
 ]
-Branch = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=250), AfterValidator(no_nul)]
+
+
+def _branch(value: str) -> str:
+    """The name, unless git has no branch of such a name anywhere (git-check-ref-format)."""
+    if _NO_BRANCH.search(no_nul(value)):
+        raise ValueError("is no name that a branch can have. Give it without refs/heads/, as git branch shows it")
+    return value
+
+
+BranchText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=250), AfterValidator(no_nul)
+]
+Branch = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=250), AfterValidator(_branch)]
 PathPattern = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(no_nul)
 ]
@@ -76,7 +92,7 @@ class ValidateRepositoryRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"url": "https://github.com/kijko/example"}]})
 
     url: Annotated[Text, StringConstraints(max_length=2000)]
-    branch: Branch | None = None
+    branch: BranchText | None = None
 
 
 class RepositoryValidation(Wire):

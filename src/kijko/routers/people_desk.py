@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from kijko.routers.limits import person_limit
-from kijko.services.invitations.letters import Language, preferred
+from kijko.services.invitations.letters import preferred
+from kijko.services.invitations.paper import Language
 from kijko.settings import Auth, Settings
 
 

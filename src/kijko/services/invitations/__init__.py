@@ -1,4 +1,4 @@
-"""Invitations on their way: mails, their links, and accepting. Who invites whom is projects' and organizations'.
+"""Invitations and notices on their way: mails, links, and accepting. Who invites is projects' and organizations'.
 
 Owns the tables invitations, invitation_links, invited_seats and mails. Held at all times: an address with an open
 invitation holds one seat of its organization, however many there are; of a token only a digest is kept; a mail that was

@@ -11,7 +11,7 @@ MOST_TO_AN_ADDRESS: Final = 5
 
 
 class InvitationNotFound(NotFound):
-    """There is no such invitation. It was taken back, or sent again since: then the newest mail has the link."""
+    """There is no such invitation: it was taken back, or it was sent again, and then the newest mail has the link."""
 
     code = "INVITATION_NOT_FOUND"
 

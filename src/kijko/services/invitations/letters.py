@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
-from html import escape
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
-Language = Literal["en", "nl"]
+from kijko.services.invitations import paper
+from kijko.services.invitations.paper import Language, one_line
 
-_LONGEST_NAME: Final = 120
 _MONTHS: Final[dict[Language, tuple[str, ...]]] = {
     "en": (
         "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -21,14 +19,6 @@ _MONTHS: Final[dict[Language, tuple[str, ...]]] = {
         "december",
     ),
 }  # fmt: skip
-_HTML: Final = (
-    '<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{subject}</title></head>'
-    '<body style="font:16px/1.5 system-ui,sans-serif;color:#1b1b1f;max-width:36rem;margin:2rem auto;padding:0 1rem">'
-    "<p>{asked}</p>{quoted}"
-    '<p><a href="{link}" style="display:inline-block;padding:.6rem 1.2rem;background:#3b5bdb;color:#fff;'
-    'text-decoration:none;border-radius:.4rem">{button}</a></p>'
-    '<p>{valid}</p><p style="color:#666;font-size:13px">{ignore}<br>{link}</p></body></html>'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,44 +97,19 @@ def written(about: Invitation, link: str, sender: str, now: datetime) -> EmailMe
     inviter = one_line(about.inviter) or words.somebody
     organization = one_line(about.organization)
     names = {"inviter": inviter, "organization": organization, "place": one_line(about.project or about.organization)}
-    asked = (words.asked_project if about.project else words.asked_organization).format(**names)
-    valid = words.valid.format(date=_date(about.expires_at, about.language), email=about.email)
-    wrote, quoted = words.wrote.format(**names), _lines(about.message or "")
-    message = EmailMessage()
-    message["Subject"] = words.subject.format(**names)
-    message["From"] = sender
-    message["To"] = about.email
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = f"<{about.mail_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
-    message["Auto-Submitted"] = "auto-generated"
-    said = [wrote, "\n".join(f"> {line}" for line in quoted)] if quoted else []
-    message.set_content("\n\n".join([asked, *said, f"{words.open}\n{link}", valid, words.ignore]) + "\n")
-    html = _HTML.format(
+    content = paper.Content(
         language=about.language,
-        subject=escape(str(message["Subject"])),
-        asked=escape(asked),
-        quoted=f"<p>{escape(wrote)}</p><blockquote>{'<br>'.join(map(escape, quoted))}</blockquote>" if quoted else "",
-        link=escape(link),
-        button=escape(words.button),
-        valid=escape(valid),
-        ignore=escape(words.ignore),
+        subject=words.subject.format(**names),
+        said=(words.asked_project if about.project else words.asked_organization).format(**names),
+        wrote=words.wrote.format(**names),
+        message=about.message,
+        open=words.open,
+        link=link,
+        button=words.button,
+        valid=words.valid.format(date=_date(about.expires_at, about.language), email=about.email),
+        ignore=words.ignore,
     )
-    message.add_alternative(html, subtype="html")
-    return message
-
-
-def one_line(text: str) -> str:
-    """A name as it may stand in a header: one line, of what can be shown, not endless, and nothing in code.
-
-    `=?` would begin a word in code, which email reads when a header is set: line ends may stand in it, and so headers.
-    """
-    shown = "".join(each if each.isprintable() else " " for each in text)
-    return " ".join(shown.split()).replace("=?", "= ?")[:_LONGEST_NAME]
-
-
-def _lines(text: str) -> list[str]:
-    lines = ["".join(each for each in line if each.isprintable()) for line in text.strip().splitlines()]
-    return lines if any(lines) else []
+    return paper.mail(about.mail_id, about.email, sender, now, content)
 
 
 def _weight(text: str) -> float:

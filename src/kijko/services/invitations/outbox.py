@@ -9,13 +9,15 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from typing import Final
 from uuid import UUID, uuid4
 
 from kijko.clients.mail import Mailer, MailRefused, MailUnavailable
 from kijko.core.tenancy import SystemReader, Tenants
-from kijko.services.invitations import letters, outbox_queries, tokens
+from kijko.services.invitations import letters, notices, outbox_queries, tokens
 from kijko.services.invitations.outbox_queries import Due
+from kijko.services.invitations.paper import Language
 from kijko.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,17 +57,11 @@ class Outbox:
         return sent
 
     async def _send(self, mail: Due) -> bool:
-        token = tokens.fresh()
-        if not await outbox_queries.link(self.door, mail.id, self.id, tokens.digest(token)):
+        link = await self._link(mail)
+        if link is None:
             return False
         try:
-            message = letters.written(
-                _told(mail),
-                f"{self.settings.web_url}/invitations/{token}",
-                self.settings.mail.sender,
-                datetime.now(UTC),
-            )
-            await self.mailer.send(message)
+            await self.mailer.send(_written(mail, link, self.settings.mail.sender))
         except MailUnavailable as error:
             log.warning("mail %s waits for the mail server: %s", mail.id, error)
             await outbox_queries.again(self.door, mail.id, self.id, str(error), delay_s(mail.attempts))
@@ -77,6 +73,15 @@ class Outbox:
         if not await outbox_queries.sent(self.door, mail.id, self.id):
             log.warning("mail %s took longer than its lease, or was replaced while it was sent", mail.id)
         return True
+
+    async def _link(self, mail: Due) -> str | None:
+        """Where the mail's button leads; None where the mail is no longer this sender's."""
+        if mail.kind == "added":
+            return f"{self.settings.web_url}/projects/{mail.project_id}"
+        token = tokens.fresh()
+        if not await outbox_queries.link(self.door, mail.id, self.id, tokens.digest(token)):
+            return None
+        return f"{self.settings.web_url}/invitations/{token}"
 
 
 def delay_s(attempts: int) -> float:
@@ -94,14 +99,28 @@ async def forget(database: Tenants) -> None:
     await outbox_queries.forget(database.system_reader("mails and invitations past their time"))
 
 
-def _told(mail: Due) -> letters.Invitation:
-    return letters.Invitation(
+def _written(mail: Due, link: str, sender: str) -> EmailMessage:
+    language: Language = "nl" if mail.locale == "nl" else "en"
+    now = datetime.now(UTC)
+    if mail.expires_at is None:
+        added = notices.Added(
+            mail_id=mail.id,
+            email=mail.email,
+            language=language,
+            adder=mail.inviter,
+            organization=mail.organization,
+            project=mail.project or "",
+            message=mail.message,
+        )
+        return notices.written(added, link, sender, now)
+    invitation = letters.Invitation(
         mail_id=mail.id,
         email=mail.email,
-        language="nl" if mail.locale == "nl" else "en",
+        language=language,
         inviter=mail.inviter,
         organization=mail.organization,
         project=mail.project,
         message=mail.message,
         expires_at=mail.expires_at,
     )
+    return letters.written(invitation, link, sender, now)

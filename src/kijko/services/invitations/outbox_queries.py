@@ -15,15 +15,19 @@ class Due:
     id: UUID
     email: str
     attempts: int
+    kind: str
+    """invitation, or added: then there is a project, and no end."""
     locale: str
     inviter: str
     organization: str
+    project_id: UUID | None
     project: str | None
     message: str | None
-    expires_at: datetime
+    expires_at: datetime | None
 
 
-# Those that nobody waits for any more are dropped first: accepted, taken back, or expired.
+# Those that nobody waits for any more are dropped first: accepted, taken back, or expired; the member is none
+# any more, or the notice is of a week ago.
 _DROP = Statement(
     """
     update mails m
@@ -31,11 +35,14 @@ _DROP = Statement(
     where m.status = 'pending'
       and m.due_at <= now()
       and (m.lease_until is null or m.lease_until < now())
-      and not exists (
-        select from invitations i
-        where i.organization_id = m.organization_id and i.id = m.invitation_id
-          and i.accepted_at is null and i.expires_at > now()
-      )
+      and case m.kind
+        when 'added' then m.member_id is null or m.created_at < now() - interval '7 days'
+        else not exists (
+          select from invitations i
+          where i.organization_id = m.organization_id and i.id = m.invitation_id
+            and i.accepted_at is null and i.expires_at > now()
+        )
+      end
     """
 )
 _CLAIM = Query(
@@ -53,15 +60,19 @@ _CLAIM = Query(
         limit $3::integer
         for update skip locked
       )
-      returning m.id, m.organization_id, m.invitation_id, m.email, m.attempts
+      returning m.id, m.organization_id, m.invitation_id, m.member_id, m.email, m.attempts, m.kind, m.locale, m.message,
+        m.told_by
     )
-    select c.id, c.email, c.attempts, i.locale, coalesce(btrim(u.first_name || ' ' || u.last_name), '') as inviter,
-      o.name as organization, p.name as project, i.message, i.expires_at
+    select c.id, c.email, c.attempts, c.kind, coalesce(i.locale, c.locale) as locale,
+      coalesce(btrim(u.first_name || ' ' || u.last_name), '') as inviter, o.name as organization, p.id as project_id,
+      p.name as project, coalesce(i.message, c.message) as message, i.expires_at
     from claimed c
-    join invitations i on i.organization_id = c.organization_id and i.id = c.invitation_id
+    left join invitations i on i.organization_id = c.organization_id and i.id = c.invitation_id
+    left join project_members j on j.organization_id = c.organization_id and j.id = c.member_id
     join organizations o on o.id = c.organization_id
-    left join projects p on p.organization_id = i.organization_id and p.id = i.project_id
-    left join users u on u.id = i.invited_by
+    left join projects p on p.organization_id = c.organization_id and p.id = coalesce(i.project_id, j.project_id)
+    left join users u on u.id = coalesce(i.invited_by, c.told_by)
+    where case c.kind when 'added' then p.id is not null else i.id is not null end
     """,
     writes=True,
 )

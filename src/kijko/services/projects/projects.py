@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from kijko.core.db import Jsonb
 from kijko.core.db.errors import ConstraintViolation
 from kijko.core.tenancy import OrganizationNotFound, OrgReader, OrgTx
+from kijko.models.base import composed
 from kijko.models.enums import ChunkingStrategy, ProjectCreationStep, ProjectPrivacy
 from kijko.models.projects import CreateProjectRequest, NameValidation, ProjectSort, UpdateProjectRequest
 from kijko.services.projects import access, list_queries, queries, rules
@@ -107,7 +108,7 @@ async def list_page(
 ) -> bytes:
     """A ProjectPage as JSON; `search` looks for a text in the name, ignoring case."""
     return await list_queries.list_page(
-        reader, search=search or None, status=status, kind=kind, sort=sort, page=page, page_size=page_size
+        reader, search=composed(search) or None, status=status, kind=kind, sort=sort, page=page, page_size=page_size
     )
 
 
@@ -144,7 +145,7 @@ async def delete(tx: OrgTx, project_id: UUID) -> None:
 async def validate_name(tx: OrgReader | OrgTx, name: str, *, except_project: UUID | None) -> NameValidation:
     """Whether a project may be called so in the active organization; `except_project` may have the name already."""
     error = rules.why_no_name(name)
-    if error is None and await queries.is_name_taken(tx, name.strip(), except_project):
+    if error is None and await queries.is_name_taken(tx, composed(name).strip(), except_project):
         error = ProjectNameExists().detail
     return NameValidation(valid=error is None, error=error)
 

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from kijko.core.addresses import AddressRefused, check_literal, target
 from kijko.core.errors import Invalid
+from kijko.models.base import composed
+from kijko.models.base import why_no_name as why_unreadable
 from kijko.models.enums import ChunkingStrategy, OutputFormat, ProjectCreationStep, ProjectType
 from kijko.models.projects import AdvancedSettings, UpdateProjectRequest
 from kijko.services.projects.queries import Editable
@@ -25,12 +27,14 @@ def next_steps(kind: ProjectType, *, with_settings: bool) -> list[ProjectCreatio
 
 def why_no_name(name: str) -> str | None:
     """Why no project may be called so, in a sentence."""
-    length = len(name.strip())
+    name = composed(name).strip()
+    length = len(name)
     if length < SHORTEST_NAME:
         return f"The name must have at least {SHORTEST_NAME} characters."
     if length > LONGEST_NAME:
         return f"The name must have at most {LONGEST_NAME} characters."
-    return None
+    reason = why_unreadable(name)
+    return None if reason is None else f"The name {reason}."
 
 
 def merged(kept: Settings, given: AdvancedSettings | None) -> Settings:
