@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -277,6 +278,37 @@ async def test_a_cancellation_ends_the_processes_within_a_second(server: GitServ
         assert time.monotonic() - began < 1
     server.bytes_a_second = None
     assert await Git(caps(server)).fetch(repository.url, "main", tmp_path / "f") == repository.head()
+
+
+_FETCHES = """
+import asyncio, sys
+from pathlib import Path
+from kijko.clients.git import Git
+from kijko.settings import Git as Settings
+
+asyncio.run(Git(Settings.model_validate_json(sys.argv[1])).fetch(sys.argv[2], "main", Path(sys.argv[3])))
+"""
+
+
+async def test_no_process_of_a_fetch_outlives_who_asked_for_it(server: GitServer, tmp_path: Path) -> None:
+    repository = server.repository("app", {"a.txt": "a"})
+    server.silent = {"/app.git/git-upload-pack"}
+    settings = caps(server).model_dump_json()
+    asking = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _FETCHES, settings, repository.url, str(tmp_path / "f"))
+    )
+    began = time.monotonic()
+    while not any("git-upload-pack" in each for each in server.asked if each.startswith("POST")):
+        assert asking.returncode is None
+        assert time.monotonic() - began < 20
+        await asyncio.sleep(0.05)
+    assert set(our_gits(str(tmp_path / "f"))) > {asking.pid}
+    asking.kill()
+    await asking.wait()
+    killed = time.monotonic()
+    while our_gits(str(tmp_path / "f")) or our_gits(repository.url):
+        assert time.monotonic() - killed < 2
+        await asyncio.sleep(0.02)
 
 
 async def test_a_server_that_lies_about_its_branches_is_not_believed(server: GitServer, tmp_path: Path) -> None:
