@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import os
+import resource
+import sys
 import time
 from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 
-from kijko.clients.git import Credential, Git, GitFailure, Objects, unsafe
+from kijko.clients.git import Credential, Git, GitFailure, Objects, history, unsafe
 from kijko.clients.git.process import folder_size
 from kijko.settings import Git as GitSettings
-from tests.fakes.git_server import GitServer, Repository
+from tests.fakes.git_server import GitServer, Repository, git
 
 
 def caps(server: GitServer, **changed: float) -> GitSettings:
@@ -39,6 +41,14 @@ async def fetched(server: GitServer, repository: Repository, folder: Path, **cha
     settings = caps(server, **changed)
     commit = await Git(settings).fetch(repository.url, "main", folder)
     return Objects(folder, settings), commit
+
+
+def as_commit(repository: Repository, written: bytes) -> str:
+    """Make the branch's next commit as it is written, however odd; answers it."""
+    writing = ("hash-object", "-w", "-t", "commit", "--literally", "--stdin")
+    commit = git(repository.folder, *writing, given=written).decode().strip()
+    git(repository.folder, "update-ref", "refs/heads/main", commit)
+    return commit
 
 
 def names_in(folder: Path) -> set[str]:
@@ -116,6 +126,37 @@ def test_unsafe_paths_are_told_with_a_reason(path: bytes, why: str) -> None:
 def test_ordinary_paths_are_safe() -> None:
     for path in (b"a", b"src/\xc3\xbc.py", b"a b/c", b".github/x", b"..a/b..", b"x" * 1000):
         assert unsafe(path) is None
+
+
+async def test_what_only_old_and_careless_tools_wrote_is_taken_whatever_git_s_version(
+    server: GitServer, tmp_path: Path
+) -> None:
+    repository = server.repository("app")
+    inside = repository.tree([("100644", b"b.txt", repository.blob(b"b"))])
+    padded = repository.tree([("100644", b"a.txt", repository.blob(b"a")), ("040000", b"d", inside)])
+    by = b"A<a@people.test> 1700000000 +051800"
+    commit = as_commit(repository, b"tree %s\nauthor %s\ncommitter %s\n\nold\n" % (padded.encode(), by, by))
+    objects, found = await fetched(server, repository, tmp_path / "f")
+    assert found == commit
+    assert {entry.path: entry.name for entry in objects.entries(commit)} == {b"a.txt": "a.txt", b"d/b.txt": "d/b.txt"}
+    assert "unchecked" not in names_in(tmp_path / "f")
+
+
+async def test_a_broken_object_beside_what_is_forgiven_is_refused_and_never_read(
+    server: GitServer, tmp_path: Path
+) -> None:
+    repository = server.repository("app")
+    blob = repository.blob(b"a")
+    twice = repository.tree([("100644", b"a.txt", blob), ("100644", b"a.txt", repository.blob(b"b"))])
+    padded = repository.tree([("100644", b"a.txt", blob), ("040000", b"d", twice)])
+    commit = repository.commit_tree(padded)
+    client = Git(caps(server))
+    failure = await fails(client.fetch(repository.url, "main", tmp_path / "f"))
+    assert (failure.code, "git fsck" in failure.sentence) == ("REPOSITORY_UNREACHABLE", True)
+    assert not await client.has(tmp_path / "f", commit)
+    assert (await fails(client.fetch(repository.url, "main", tmp_path / "f"))).code == "REPOSITORY_UNREACHABLE"
+    mended = repository.commit({"a.txt": "a", "d": None})
+    assert await client.fetch(repository.url, "main", tmp_path / "f") == mended
 
 
 async def test_odd_names_come_through_as_they_are(server: GitServer, tmp_path: Path) -> None:
@@ -279,6 +320,37 @@ async def test_a_cancellation_ends_the_processes_within_a_second(server: GitServ
     assert await Git(caps(server)).fetch(repository.url, "main", tmp_path / "f") == repository.head()
 
 
+_FETCHES = """
+import asyncio, sys
+from pathlib import Path
+from kijko.clients.git import Git
+from kijko.settings import Git as Settings
+
+asyncio.run(Git(Settings.model_validate_json(sys.argv[1])).fetch(sys.argv[2], "main", Path(sys.argv[3])))
+"""
+
+
+async def test_no_process_of_a_fetch_outlives_who_asked_for_it(server: GitServer, tmp_path: Path) -> None:
+    repository = server.repository("app", {"a.txt": "a"})
+    server.silent = {"/app.git/git-upload-pack"}
+    settings = caps(server).model_dump_json()
+    asking = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _FETCHES, settings, repository.url, str(tmp_path / "f"))
+    )
+    began = time.monotonic()
+    while not any("git-upload-pack" in each for each in server.asked if each.startswith("POST")):
+        assert asking.returncode is None
+        assert time.monotonic() - began < 20
+        await asyncio.sleep(0.05)
+    assert set(our_gits(str(tmp_path / "f"))) > {asking.pid}
+    asking.kill()
+    await asking.wait()
+    killed = time.monotonic()
+    while our_gits(str(tmp_path / "f")) or our_gits(repository.url):
+        assert time.monotonic() - killed < 2
+        await asyncio.sleep(0.02)
+
+
 async def test_a_server_that_lies_about_its_branches_is_not_believed(server: GitServer, tmp_path: Path) -> None:
     repository = server.repository("app", {"a.txt": "a"})
     (repository.folder / "refs" / "heads" / "ghost").write_text("1" * 40 + "\n")
@@ -321,6 +393,41 @@ async def test_git_connects_to_the_address_that_was_checked(server: GitServer, t
     url = f"http://git.test:{server.port}/app.git"  # a name that only this resolver knows
     assert await Git(settings, resolver=once).fetch(url, "main", tmp_path / "f") == repository.head()
     assert asked == ["git.test"]
+
+
+async def test_a_past_of_lies_is_told_as_far_as_it_can_be_true(server: GitServer, tmp_path: Path) -> None:
+    repository = server.repository("app", {"a.txt": "1"})
+    repository.commit({"a.txt": "2"}, message="x\x02" + "1" * 40 + "\x1fnever\x1fa\x1fb\x03\0b.txt")
+    repository.commit({"d.txt": "4"}, message="y\x02\x03\x1f\x1f\x1f")
+    last = repository.commit({"c.txt": "3"}, message="Far")
+    far = git(repository.folder, "cat-file", "commit", last).replace(b" +0000", b"9999999999 +0000")
+    commit = as_commit(repository, far)
+    await Git(caps(server)).fetch(repository.url, "main", tmp_path / "f", history=10)
+    told = history(tmp_path / "f", commit, caps(server))
+    assert (told[b"c.txt"].commit, told[b"c.txt"].at.year) == (commit, 9999)
+    assert set(told) <= {b"a.txt", b"c.txt", b"d.txt"}
+
+
+async def test_a_past_that_names_the_same_files_again_and_again_is_read_in_part(
+    server: GitServer, tmp_path: Path
+) -> None:
+    repository = server.repository("app", {"k.txt": "k"})
+    many = repository.tree([("100644", b"%05d" % number + b"x" * 200, repository.blob(b"x")) for number in range(1000)])
+    many = repository.tree([("40000", b"%d" % number + b"y" * 200, many) for number in range(5)])
+    full = repository.tree([("40000", b"d" * 200, many)])
+    without = repository.tree([("100644", b"k.txt", repository.blob(b"k"))])
+    head = repository.head()
+    for at in range(60):
+        tree = (without, full)[at % 2]
+        head = git(repository.folder, "commit-tree", tree, "-p", head, "-m", f"c{at}").decode().strip()
+    git(repository.folder, "update-ref", "refs/heads/main", head)
+    await Git(caps(server)).fetch(repository.url, "main", tmp_path / "f", history=100)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told = history(tmp_path / "f", head, caps(server))
+    assert len(told) >= 5000
+    assert told[max(told)].commit == head
+    assert 1 < told[max(told)].changes < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
 
 
 def test_what_was_not_fetched_whole_is_said(tmp_path: Path) -> None:

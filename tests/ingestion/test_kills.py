@@ -55,6 +55,10 @@ end $$;
 create trigger hold_worker before update on public.project_repositories
   for each statement execute function public.hold_worker();
 """
+_COUNTED = """
+select count(*), count(*), sum(size_bytes)::int, sum(tokens)::int, sum(chunks)::int
+from source_files where project_id = %s and live
+"""
 _WAITING = """
 select 1 from pg_locks l join pg_stat_activity a using (pid) where a.application_name = %s and not l.granted
 """
@@ -167,6 +171,9 @@ async def test_a_worker_killed_in_any_phase_is_followed_by_another_that_goes_on_
             own.owner.execute("delete from held_phase")
         done = await ended(own.person, project, job)
         assert (phase, done["status"], done["errors"]) == (phase, "completed", [])
+        (counted,) = own.owner.execute(_COUNTED, (project["id"],)).fetchall()
+        told_of = ("totalFiles", "filesProcessed", "bytesProcessed", "tokensProcessed", "chunksCreated")
+        assert (phase, *(done["metrics"][name] for name in told_of)) == (phase, *counted)
         begun = [each["phase"] for each in _events(own, project, "phase_started")]
         assert begun == [*PHASES[: PHASES.index(phase) + 1], *PHASES[PHASES.index(phase) :]]
         assert [each["success"] for each in _events(own, project, "ingestion_complete")] == [True]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kijko.clients.git import place
+from kijko.clients.git.checking import FORGIVEN, forgivable, is_unchecked, unchecked
 from kijko.clients.git.command import Credential, command, environment, helper
 from kijko.clients.git.failure import GitFailure, too_large, unreachable
 from kijko.clients.git.place import Place
@@ -109,7 +110,7 @@ class Git:
 
     async def has(self, folder: Path, commit: str) -> bool:
         """Whether a fetch into that folder has brought the commit."""
-        if not _COMMIT.fullmatch(commit) or not (folder / "HEAD").is_file():
+        if not _COMMIT.fullmatch(commit) or not (folder / "HEAD").is_file() or is_unchecked(folder):
             return False
         asked = command(self._settings, ["cat-file", "-e", commit + "^{tree}"], folder=folder)
         return (await run(asked, environment(), seconds=30)).status == 0
@@ -143,18 +144,42 @@ class Git:
         ]
         what = f"+refs/heads/{branch}:{REF}"
         flags = ["--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", f"--filter={blobs}"]
-        said = await run(
-            command(self._settings, ["fetch", *flags, *depth, "origin", what], options=options, folder=folder),
-            environment(protocols=at.at.scheme, credential=at.credential),
-            seconds=self._settings.fetch_s,
-            folder=folder,
-            folder_bytes=self._settings.max_bytes,
-            line=_told(progress) if progress is not None else None,
-        )
-        if said.status != 0:
-            if folder_size(folder) > self._settings.max_bytes:
-                raise too_large(f"more than {self._settings.max_bytes} bytes")
-            raise _meaning(said, branch)
+
+        async def fetch(*more: str) -> Output:
+            return await run(
+                command(
+                    self._settings, ["fetch", *flags, *depth, "origin", what], options=[*options, *more], folder=folder
+                ),
+                environment(protocols=at.at.scheme, credential=at.credential),
+                seconds=self._settings.fetch_s,
+                folder=folder,
+                folder_bytes=self._settings.max_bytes,
+                line=_told(progress) if progress is not None else None,
+            )
+
+        said = await fetch()
+        if said.status == 0:
+            return
+        if not forgivable(said.said):
+            raise self._failed(said, branch, folder)
+        with unchecked(folder):
+            said = await fetch("fetch.fsckObjects=false")
+            if said.status == 0:
+                said = await self._check(folder)
+            if said.status != 0:
+                raise self._failed(said, branch, folder)
+
+    async def _check(self, folder: Path) -> Output:
+        """What `fetch.fsckObjects` does, afterwards: git before 2.44 knows no exceptions from it in a partial clone."""
+        arguments = ["fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress"]
+        options = ["remote.origin.promisor=true", *(f"fsck.{each}=ignore" for each in FORGIVEN)]
+        asked = command(self._settings, arguments, options=options, folder=folder)
+        return await run(asked, environment(), seconds=self._settings.fetch_s)
+
+    def _failed(self, said: Output, branch: str, folder: Path) -> GitFailure:
+        if folder_size(folder) > self._settings.max_bytes:
+            return too_large(f"more than {self._settings.max_bytes} bytes")
+        return _meaning(said, branch)
 
     async def _local(self, at: Path, arguments: Sequence[str], *, folder: Path | None = None) -> bytes:
         said = await run(command(self._settings, arguments, folder=folder), environment(), seconds=30)
@@ -179,7 +204,7 @@ def _steps(history: int, *, fresh: bool, limit: int) -> list[tuple[list[str], st
 def _prepare(folder: Path, settings: GitSettings) -> bool:
     """Make room for a fetch: remove what a broken one left; whether the folder is to be made anew."""
     packs = folder / "objects" / "pack"
-    if (folder / "HEAD").is_file() and packs.is_dir():
+    if (folder / "HEAD").is_file() and packs.is_dir() and not is_unchecked(folder):
         for each in (*packs.glob("tmp_*"), *folder.rglob("*.lock"), *(folder / "objects").glob("incoming-*")):
             shutil.rmtree(each) if each.is_dir() else each.unlink(missing_ok=True)
         few = sum(1 for _ in packs.glob("*.pack")) < _MOST_PACKS
@@ -229,6 +254,8 @@ def _meaning(said: Output, branch: str) -> GitFailure:
         return _no_branch(branch)
     if "Authentication failed" in words or "could not read Username" in words or "error: 403" in words:
         return GitFailure("AUTHENTICATION_FAILED", place.DENIED)
+    if "fsck error" in words or "error in " in words:
+        return unreachable("The repository has an object that is broken: git fsck says which. Mend it, then try again.")
     if "out of memory" in words or "mmap failed" in words:
         return too_large("it takes too much memory to unpack")
     return unreachable("The git server broke off, or its answer is not what git expects. Try again later.")

@@ -7,43 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from kijko.clients.git.caps import Caps
+from kijko.clients.git.checking import FORGIVEN
 
-# What old and careless tools wrote, and names that are refused when they are read (`objects.unsafe`): none of it can
-# do harm where nothing is checked out. All else that fsck finds is a reason not to take the pack.
-_FORGIVEN: Final = (
-    "badDate",
-    "badDateOverflow",
-    "badEmail",
-    "badName",
-    "badTimezone",
-    "emptyName",
-    "fullPathname",
-    "gitattributesBlob",
-    "gitattributesLarge",
-    "gitattributesLineLength",
-    "gitattributesMissing",
-    "gitattributesSymlink",
-    "gitignoreSymlink",
-    "gitmodulesBlob",
-    "gitmodulesLarge",
-    "gitmodulesMissing",
-    "gitmodulesName",
-    "gitmodulesParse",
-    "gitmodulesPath",
-    "gitmodulesSymlink",
-    "gitmodulesUpdate",
-    "gitmodulesUrl",
-    "hasDot",
-    "hasDotdot",
-    "hasDotgit",
-    "mailmapSymlink",
-    "missingEmail",
-    "missingNameBeforeEmail",
-    "missingSpaceBeforeDate",
-    "missingSpaceBeforeEmail",
-    "zeroPaddedDate",
-    "zeroPaddedFilemode",
-)
 _OPTIONS: Final = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -66,7 +31,7 @@ _OPTIONS: Final = (
     "http.lowSpeedLimit=100",
     "http.lowSpeedTime=60",
     "http.userAgent=git/2 Kijko",
-    *(f"fetch.fsck.{each}=ignore" for each in _FORGIVEN),
+    *(f"fetch.fsck.{each}=ignore" for each in FORGIVEN),
 )
 # 512-byte blocks, kibibytes, seconds. A limit of the system ends what our own watch would see too late.
 _LIMITED: Final = 'ulimit -c 0 && ulimit -f "$1" && ulimit -v "$2" && ulimit -t "$3" && shift 3 && exec git "$@"'

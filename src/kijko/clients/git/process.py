@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 from asyncio import StreamReader
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,12 @@ Line = Callable[[str], None]
 
 _LOOK_S: Final = 0.1
 _KEPT: Final = 20
+# Nobody writes to its standard input, which ends when we do, however that comes: then the whole group goes too. Else a
+# fetch would outlive a killed worker, beside that of the next one in the same folder.
+_TIED: Final = (
+    "exec 3<&0; (read -r _ <&3; kill -KILL 0) >/dev/null 2>&1 & watch=$!; "
+    '"$@" </dev/null 3<&-; status=$?; { kill -KILL $watch; wait $watch; } 2>/dev/null; exit $status'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ async def run(
     folder_bytes: int = 0,
     line: Line | None = None,
 ) -> Output:
-    """Run it to its end.
+    """Run it to its end, or to ours.
 
     Args:
         command: program and arguments.
@@ -53,7 +59,12 @@ async def run(
         GitFailure: the deadline or a cap was hit; it says which. A cancellation ends the processes as well.
     """
     process = await asyncio.create_subprocess_exec(
-        *command, env=dict(environment), stdin=DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
+        *("/bin/sh", "-c", _TIED, "git", *command),
+        env=dict(environment),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        start_new_session=True,
     )
     ended = asyncio.gather(
         _printed(process.stdout, printed_bytes), _said(process.stderr, line), process.wait(), return_exceptions=False

@@ -13,6 +13,7 @@ from typing import Final
 from kijko.clients.git.client import Git
 from kijko.clients.git.command import Credential, command, environment
 from kijko.clients.git.objects import Objects
+from kijko.clients.git.past import moment
 from kijko.settings import Git as GitSettings
 
 LINES_A_FILE: Final = 90
@@ -68,7 +69,7 @@ class Surveyor:
 def _read(folder: Path, commit: str, settings: GitSettings) -> Survey:
     names = [entry.path for entry in Objects(folder, settings).entries(commit) if entry.is_file]
     found = Counter(language for name in names if (language := _LANGUAGES.get(_ending(name))))
-    dates = [datetime.fromtimestamp(int(each), UTC) for each in _dates(folder, commit, settings)]
+    dates = [moment(each) for each in _dates(folder, commit, settings)]
     since = datetime.now(UTC) - _MONTH
     return Survey(
         files=len(names),

@@ -49,8 +49,14 @@ async def read_all(job: Job) -> None:
             await staging.clear_staged(tx, job.claimed, serving)
             await search.discard(tx, job.claimed.id)
     amount = await staging.amount(job.reader, job.claimed)
-    job.progress.metrics["totalFiles"] = amount.files
-    job.progress.metrics["filesProcessed"] = amount.files - amount.unread
+    job.progress.set(
+        totalFiles=amount.files,
+        filesProcessed=amount.files - amount.unread,
+        tokensProcessed=0,
+        bytesProcessed=0,
+        chunksCreated=0,
+        errorsEncountered=0,
+    )
     reading = _Reading(job, amount.unread_bytes + _FILE * amount.unread)
     for source in job.sources:
         await reading.read(source)

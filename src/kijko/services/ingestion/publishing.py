@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import Final
 
 import orjson
+import structlog
 
 from kijko.core.crew import Broke
 from kijko.models.enums import IngestionPhase
@@ -14,6 +15,7 @@ from kijko.services.ingestion import work_queries
 from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.job import Job
 
+_log = structlog.get_logger(__name__)
 _HISTORY_S: Final = 120
 _PAGE_BYTES: Final = 1_500_000
 
@@ -64,13 +66,17 @@ async def _index(job: Job, page: queries.Page) -> None:
 
 
 async def _tell_history(job: Job) -> None:
+    """Who changed each file last. It is told beside the files: one whose past is too much to read is without."""
     repositories = [source for source in job.sources if source.repository_id is not None]
     job.progress.reach(0.95, "Looking who changed each file last")
     for source in repositories:
         reading = job.desk.crew.run("read_history", source, job.caps, seconds=_HISTORY_S)
-        async with aclosing(reading) as parts:
-            async for changes in parts:
-                job.kept(await queries.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
+        try:
+            async with aclosing(reading) as parts:
+                async for changes in parts:
+                    job.kept(await queries.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
+        except Broke as broke:
+            _log.warning("ingestion.history_broke", ingestion_id=str(job.claimed.id), why=broke.why)
 
 
 async def publish(job: Job) -> None:

@@ -114,7 +114,7 @@ class Runner:
             return
         reader = self._database.system_reader("claiming pending ingestions of every organization")
         for one in await queries.claim(reader, self.id, most=room, lease_s=own.lease_s):
-            job = Job(self._desk, one, Progress(one.phase, one.progress))
+            job = Job(self._desk, one, Progress(one.phase, one.progress, one.metrics))
             task = asyncio.create_task(work(job))
             self._jobs[one.id] = job, task
             task.add_done_callback(partial(self._let_go, one.id))

@@ -21,7 +21,8 @@ _EARLY: Final = 3.0
 class Progress:
     """Where an ingestion stands. Whatever works on it says so here; what is told is read from here."""
 
-    def __init__(self, phase: str, percent: float) -> None:
+    def __init__(self, phase: str, percent: float, metrics: Mapping[str, Any] | None = None) -> None:
+        """`metrics`: what an earlier attempt has counted; the phases that are done are not done again."""
         self.phase = IngestionPhase(phase)
         self.message = "Beginning"
         self.metrics: dict[str, Any] = dict.fromkeys(  # numbers, as the wire's IngestionMetrics has them
@@ -31,6 +32,7 @@ class Progress:
             ),
             0,
         )  # fmt: skip
+        self.metrics |= metrics or {}
         self._floor = percent
         self._share = 0.0
         self._began, self._began_at = time.monotonic(), percent
@@ -50,6 +52,10 @@ class Progress:
         """More was done, by the metrics' names."""
         for name, count in counts.items():
             self.metrics[name] += count
+
+    def set(self, **counts: int) -> None:
+        """So much was done, by the metrics' names."""
+        self.metrics |= counts
 
     @property
     def percent(self) -> float:

@@ -23,6 +23,7 @@ class Claimed:
     progress: float
     commits: list[dict[str, Any]]  # as the wire has them, with what was read of each repository
     state: dict[str, Any]  # what an earlier attempt left, or nothing
+    metrics: dict[str, Any]  # what it had counted
     attempts: int
     request_id: str | None
     started_at: datetime
@@ -56,7 +57,7 @@ _CLAIM = Query(
     from next
     where i.id = next.id and i.status = 'pending'
     returning i.id, i.organization_id, i.project_id, i.user_id, i.force, i.phase, i.progress::double precision,
-      i.commits, i.state, i.attempts, i.request_id, i.started_at
+      i.commits, i.state, i.metrics, i.attempts, i.request_id, i.started_at
     """,
 )
 
