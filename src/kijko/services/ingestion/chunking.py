@@ -165,18 +165,9 @@ class _Reading:
 
     async def _stage(self, source: Source, read: Read) -> None:
         job = self._job
-        job.check()
-        base = 0
-        if read.pieces:
-            taken = await staging.take_numbers(job.reader, job.claimed, job.desk.worker, read.pieces)
-            job.kept(taken is not None)
-            base = taken or 0
-        try:
-            job.kept(await staging.stage(job.reader, job.claimed, job.desk.worker, source, read, base))
-        except ConstraintViolation as error:
-            if error.name in _GONE:
-                raise SourceGone from error
-            raise
+        async with job.desk.writing:
+            job.check()
+            await self._write(source, read)
         self._done += read.size_bytes + _FILE * len(read.places)
         job.progress.add(
             filesProcessed=len(read.places),
@@ -188,3 +179,17 @@ class _Reading:
         told = job.progress.metrics
         words = f"Reading files: {told['filesProcessed']:,} of {told['totalFiles']:,}"
         job.progress.reach(self._done / max(self._weight, 1), words)
+
+    async def _write(self, source: Source, read: Read) -> None:
+        job = self._job
+        base = 0
+        if read.pieces:
+            taken = await staging.take_numbers(job.reader, job.claimed, job.desk.worker, read.pieces)
+            job.kept(taken is not None)
+            base = taken or 0
+        try:
+            job.kept(await staging.stage(job.reader, job.claimed, job.desk.worker, source, read, base))
+        except ConstraintViolation as error:
+            if error.name in _GONE:
+                raise SourceGone from error
+            raise
