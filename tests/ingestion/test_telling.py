@@ -135,11 +135,13 @@ async def test_who_changed_a_file_last_is_kept_where_the_project_wants_it(
         return found
 
     assert (history("a.py")["author"], history("a.py")["subject"]) == ("Ada Lovelace", "A second thought")
-    newest = repository.commit({"b.py": "b = 2\n"}, message="And b", by="Grace Hopper")
+    newest = repository.commit({"b.py": "b = 2\n"}, message=f"Rotate {_KEY}", by="Grace Hopper")
     owner.execute("update projects set status = 'error' where id = %s", (project["id"],))
     await ingest(one, project)
     assert (history("b.py")["author"], history("b.py")["commit"]) == ("Grace Hopper", newest)
     assert history("a.py")["author"] == "Ada Lovelace"
+    # A commit's subject is redacted as files are.
+    assert history("b.py")["subject"].startswith("Rotate [secret:")
 
 
 async def test_a_push_starts_an_ingestion_and_what_it_brought_serves(

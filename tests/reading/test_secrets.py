@@ -2,7 +2,7 @@
 
 import pytest
 
-from kijko.services.reading import FileRead, Options, read_file
+from kijko.services.reading import FileRead, Options, Skipped, read_file, without_secrets
 
 _KEY = (
     "-----BEGIN RSA PRIVATE KEY-----\n"
@@ -147,3 +147,33 @@ def test_a_secret_in_a_name_or_a_signature_is_hidden_too() -> None:
 def test_a_comment_cannot_switch_the_search_off() -> None:
     found = _read(f"token = '{_SECRETS['gitlab-pat']}'  # kijko: ignore kingfisher:ignore gitleaks:allow nosec\n")
     assert len(found.secrets) == 1
+
+
+@pytest.mark.parametrize("kind", ["github-pat", "aws-access-key", "gitlab-pat"])
+def test_a_file_whose_path_has_a_secret_is_left_out_while_secrets_are_hidden(kind: str) -> None:
+    path = f"keys/{_SECRETS[kind]}.txt"
+    assert read_file(path, b"plain\n", Options(salt=b"org")) == Skipped("its path has a secret in it")
+    assert isinstance(read_file(path, b"plain\n", Options(salt=b"org", anonymize_secrets=False)), FileRead)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "supabase/migrations/20261123000100_tenancy.sql",
+        "assets/index-4f3a9b2c1d0e8f7a.css",
+        "objects/9ff59391a5cd6f1c39aa06243348a5b0963ade0f/readme.md",
+        "6f1c39aa-9ff5-4324-8a5b-0963ade0ffff/a.py",
+        "tests/password_token_secret_2026_test.py",
+        "\udcff-not-utf8-20261123000100.py",
+    ],
+)
+def test_a_path_with_long_words_is_read(path: str) -> None:
+    assert isinstance(read_file(path, b"x = 1\n", Options(salt=b"org")), FileRead)
+
+
+def test_a_line_beside_the_files_is_redacted_as_they_are() -> None:
+    line = f"Rotate {_SECRETS['github-pat']} away"
+    hidden = without_secrets(line, Options(salt=b"org"))
+    in_a_file = _read(f"x = '{_SECRETS['github-pat']}'\n").secrets[0].placeholder
+    assert hidden == f"Rotate {in_a_file} away"
+    assert without_secrets(line, Options(salt=b"org", anonymize_secrets=False)) == line

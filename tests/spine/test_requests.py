@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from secrets import token_urlsafe
 from uuid import uuid4
 
 import httpx
@@ -61,6 +62,23 @@ async def test_each_request_is_one_line_that_says_who_asked_what(serve: Serve, p
     assert "a-secret-value" not in log
     assert one.token not in log
     assert one.token.split(".")[2] not in log
+
+
+async def test_an_address_that_leads_nowhere_is_logged_without_the_token_that_may_be_in_it(serve: Serve) -> None:
+    served, token, project = serve(), token_urlsafe(32), str(uuid4())
+    asked = {
+        f"/api/invitations/{token}": "/api/invitations/…",
+        f"/api/invitations/{token}/accept/": "/api/invitations/…/accept/",
+        f"/api/invitations/{token}/accept?really=%00": "/api/invitations/…/accept",
+        f"/api/projects/{project}/nothing": f"/api/projects/{project}/nothing",
+    }
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        for address, shown in asked.items():
+            request_id = uuid4().hex
+            await client.post(address, headers={"X-Request-ID": request_id})
+            (line,) = served.lines(request_id=request_id)
+            assert (line["route"], line["path"]) == (None, shown)
+    assert token not in served.log.read_text()
 
 
 async def test_a_client_that_hangs_up_in_the_middle_is_no_error(serve: Serve, person: Callable[..., Person]) -> None:

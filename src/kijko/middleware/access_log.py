@@ -1,5 +1,6 @@
 """One line a request: what was asked, by whom, how it ended, and how long it took."""
 
+import re
 from time import perf_counter
 from typing import Final
 
@@ -8,10 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kijko.core.logging import Fields, emit, request_id
 
 _CLIENT_LEFT: Final = 499
+_LONG_WORD: Final = re.compile(r"(?<![^/])(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/|$))[^/]{24,}")
+"""A part of an address that is no id and may be the token of a link, misspelt around it."""
 
 
 class AccessLog:
-    """Logs each request when it has ended, by the template of its route: no ids, no query, no tokens."""
+    """Logs each request when it has ended, by the template of its route: no ids, no query, no tokens.
+
+    What no route takes is logged by its address, without what may be a token in it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -49,7 +55,7 @@ def _fields(scope: Scope, status: int, size: int, seconds: float) -> Fields:
         "request_id": request_id.get(),
     }
     if route is None:
-        fields["path"] = scope["path"][:200]
+        fields["path"] = _LONG_WORD.sub("…", scope["path"])[:200]
     principal = scope.get("kijko.principal")
     if principal is not None:
         fields["user"] = principal.user_id

@@ -16,7 +16,7 @@ from kijko.clients.git.past import history
 from kijko.core.crew.marks import mark
 from kijko.services.ingestion.columns import numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
-from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm
+from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm, without_secrets
 from kijko.services.search.analysis import analyse
 from kijko.services.search.inverting import Inverted, invert
 
@@ -339,16 +339,17 @@ def index_files(kept: bytes) -> Iterator[Inverted]:
 # ---- history ---------------------------------------------------------------------------------------------------------
 
 
-def read_history(source: Source, caps: Caps) -> Iterator[Changes]:
+def read_history(source: Source, caps: Caps, wishes: Wishes) -> Iterator[Changes]:
     """Who changed each file last, as far as commits were fetched. Raises GitFailure: it is not whole."""
+    options = options_of(wishes)
     assert source.folder is not None  # noqa: S101  # a repository has one
     found = iter(history(source.folder, source.commit, caps).items())
     while part := list(islice(found, _NAMES)):
         known = [(path.decode(), each) for path, each in part if _is_text(path)]
         told = (
             {
-                "commit": each.commit, "at": each.at.isoformat(), "author": each.author, "subject": each.subject,
-                "changes": each.changes,
+                "commit": each.commit, "at": each.at.isoformat(), "author": each.author,
+                "subject": without_secrets(each.subject, options), "changes": each.changes,
             }
             for _, each in known
         )  # fmt: skip

@@ -71,7 +71,7 @@ async def _tell_history(job: Job) -> None:
     repositories = [source for source in job.sources if source.repository_id is not None]
     job.progress.reach(0.95, "Looking who changed each file last")
     for source in repositories:
-        reading = job.desk.crew.run("read_history", source, job.caps, seconds=_HISTORY_S)
+        reading = job.desk.crew.run("read_history", source, job.caps, job.wanted, seconds=_HISTORY_S)
         try:
             async with aclosing(reading) as parts:
                 async for changes in parts:

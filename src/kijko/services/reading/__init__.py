@@ -4,7 +4,7 @@ Owns no table. Pure and synchronous, its values can be pickled: it runs in proce
 what is taken, how it is cut and what becomes of secrets.
 """
 
-from kijko.services.reading.reading import Cut, Shown, read_file, show, warm
+from kijko.services.reading.reading import Cut, Shown, read_file, show, warm, without_secrets
 from kijko.services.reading.results import FileRead, Options, Piece, Secret, Skipped
 from kijko.services.reading.selection import Selection
 from kijko.services.reading.tokens import TOKENIZER
@@ -22,4 +22,5 @@ __all__ = [
     "read_file",
     "show",
     "warm",
+    "without_secrets",
 ]

@@ -1,5 +1,6 @@
 """One file, read."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,7 @@ from kijko.services.reading.source import Redacted, Source, decode
 from kijko.services.reading.syntax import Tiler
 from kijko.services.reading.tokens import count
 
+_LONG_WORD: Final = re.compile(r"(?=[A-Za-z_+=-]*[0-9])[A-Za-z0-9_+=-]{16,}")
 _LARGEST_PARSED: Final = 2_000_000
 """Bytes of a text whose syntax is looked at: what is larger is data, and its tree takes 100 times its bytes."""
 _NOTE_LARGE: Final = "Too large to be cut by its syntax; it was cut between lines."
@@ -79,10 +81,21 @@ def show(path: str, content: bytes, options: Options) -> Shown | Skipped:
     return Shown(language.name if language is not None else None, data.decode(), _lines(data))
 
 
+def without_secrets(line: str, options: Options) -> str:
+    """A line beside the files, such as a commit's subject, as the options have it."""
+    if not options.anonymize_secrets:
+        return line
+    redacted, _ = secrets.redact(line.encode("utf-8", "replace"), options.salt, anonymize=True)
+    return redacted.data.decode()
+
+
 def _open(path: str, content: bytes, options: Options) -> _Open | Skipped:
     reason = refusal.too_large(len(content))
     if reason is not None:
         return Skipped(reason)
+    if options.anonymize_secrets and _is_secret(path):
+        # Its path goes wherever a piece of it goes, and a path with a placeholder would lead nowhere.
+        return Skipped("its path has a secret in it")
     language = detect(path, content)
     reason = refusal.by_content(content, language) if content else None
     if reason is not None:
@@ -92,6 +105,13 @@ def _open(path: str, content: bytes, options: Options) -> _Open | Skipped:
         return Skipped("binary: it has NUL characters")
     redacted, found = secrets.redact(source.data, options.salt, anonymize=options.anonymize_secrets)
     return _Open(language, source, redacted, found)
+
+
+def _is_secret(path: str) -> bool:
+    """Whether a path has a secret in it: only one with a long word is looked at, which few have."""
+    return _LONG_WORD.search(path) is not None and bool(
+        secrets.redact(path.encode("utf-8", "replace"), b"", anonymize=False)[1]
+    )
 
 
 def _lines(data: bytes) -> int:

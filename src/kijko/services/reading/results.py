@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 """The reader's own: raise it when the same file and options begin to give other pieces."""
 SMALLEST_BUDGET: Final = 16
 STRATEGIES: Final = frozenset({"semantic", "recursive", "fixed", "custom"})
