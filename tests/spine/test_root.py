@@ -13,7 +13,7 @@ async def test_the_servers_address_leads_on(api: httpx.AsyncClient) -> None:
     assert told["name"] == "Kijko"
     assert told["version"] == (await api.get("/health")).json()["version"]
     links = told["links"]
-    assert links == {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "api": "/api"}
+    assert links == {"docs": "/docs", "openapi": "/openapi.json", "health": "/health"}
     for place in (links["docs"], links["openapi"], links["health"]):
         assert (await api.get(place)).status_code == 200
 

@@ -8,9 +8,10 @@ NEAR: Final = 0.6
 """How alike two names are, from 0 to 1, that one may be a slip for the other."""
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 chunk`, `2 chunks`, `1,234 repositories`: `many` where it is not `one` with an s."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """`1 chunk`, `1,234 chunks`, `0.5 seconds`: `many` where that is not `one` with an s."""
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{shown} {one if number == 1 else many or one + 's'}"
 
 
 def nearest(name: str, others: Iterable[str], *, alike: float = NEAR) -> str | None:

@@ -11,7 +11,6 @@ class Links(Wire):
     docs: str | None = None
     openapi: str | None = None
     health: str
-    api: str
 
 
 class Welcome(Wire):
@@ -23,7 +22,7 @@ class Welcome(Wire):
                 {
                     "name": "Kijko",
                     "version": "0.1.0",
-                    "links": {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "api": "/api"},
+                    "links": {"docs": "/docs", "openapi": "/openapi.json", "health": "/health"},
                 }
             ]
         }

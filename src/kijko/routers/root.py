@@ -17,7 +17,7 @@ _VERSION: Final = version("kijko")
 async def welcome(request: Request) -> Welcome:
     """The API's name and version, and the addresses of its documentation and its health."""
     settings: Settings = request.app.state.settings
-    links = Links(health="/health", api="/api")
+    links = Links(health="/health")
     if settings.with_docs:
         links = links.model_copy(update={"docs": "/docs", "openapi": "/openapi.json"})
     return Welcome(name="Kijko", version=_VERSION, links=links)
