@@ -87,6 +87,10 @@ async def test_settings_are_read_back_as_they_hold(person: PersonFactory) -> Non
     # What was read may be sent again as it is.
     again = await one.http.put(path, json={"settings": holds | {"outputFormat": "json"}})
     assert (again.status_code, again.json()["settings"]) == (200, holds | {"outputFormat": "json"})
+    whole = (await one.http.get(path)).json()
+    returned = await one.http.put(path, json=whole)
+    assert returned.status_code == 200, returned.text
+    assert returned.json() == whole | {"updatedAt": returned.json()["updatedAt"]}
     bare = (await make_project(one))["settings"]
     assert bare["processingOptions"] == {
         "anonymizeSecrets": True,
