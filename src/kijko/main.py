@@ -116,7 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.trusted_proxies = networks(settings.http.trusted_proxies)
     handle_errors(app)
-    app.router = _routes(app.router.lifespan_context, with_docs=_with_docs(settings))
+    app.router = _routes(app.router.lifespan_context, with_docs=settings.with_docs)
     app.openapi = _described(app)  # type: ignore[method-assign]  # the framework's own way to replace the document
     return app
 
@@ -124,10 +124,6 @@ def create_app(settings: Settings) -> FastAPI:
 def openapi_document() -> dict[str, Any]:
     """The API's OpenAPI document, of code alone: no setting is needed and nothing is connected."""
     return create_app(read()).openapi()
-
-
-def _with_docs(settings: Settings) -> bool:
-    return settings.environment != "production" if settings.http.docs is None else settings.http.docs
 
 
 def _routes(lifespan: Callable[[Any], AbstractAsyncContextManager[Any]], *, with_docs: bool) -> Dispatch:

@@ -378,6 +378,11 @@ class Settings(BaseSettings):
         web = urlsplit(self.web_url)
         return tuple(dict.fromkeys((*self.http.cors_origins, f"{web.scheme}://{web.netloc}".lower())))
 
+    @property
+    def with_docs(self) -> bool:
+        """Whether the documentation is served: where `http.docs` does not say so, outside production."""
+        return self.environment != "production" if self.http.docs is None else self.http.docs
+
     def is_set_up(self, provider: str) -> bool:
         """Whether people can sign in with `google` or `github`; False for any other name."""
         return bool({"google": self.google.client_id, "github": self.github.client_id}.get(provider))

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Person, Shared
-from tests.ingestion.making import ended, ingest, project_of, served, status
+from tests.ingestion.making import add, ended, ingest, project_of, served, status
 from tests.projects.making import hire, join, make_project, said
 
 Owner = psycopg.Connection[Any]
@@ -54,6 +54,67 @@ async def test_a_project_that_is_active_is_ingested_again_when_that_is_forced(pe
     await ingest(one, project)
     assert said(await one.http.post(f"/projects/{project['id']}/ingest")) == (409, "INVALID_STATUS")
     assert (await ingest(one, project, force=True))["status"] == "completed"
+
+
+async def test_what_changed_since_the_last_ingestion_is_taken_by_a_plain_start(
+    person: Make, shared: Shared, owner: Owner
+) -> None:
+    one = person()
+    project = await project_of(one, served(shared, {"a.py": "a = 1\n"}))
+    await ingest(one, project)
+    path = f"/projects/{project['id']}"
+
+    async def nothing() -> None:
+        refused = await one.http.post(f"{path}/ingest")
+        assert said(refused) == (409, "INVALID_STATUS")
+        assert "forceReprocess" in refused.json()["detail"]
+
+    await nothing()
+    sent = await one.http.post(
+        "/files/upload", data={"projectId": project["id"]}, files={"files": ("notes.md", b"# Notes\n\nZebras.\n")}
+    )
+    assert sent.status_code == 200, sent.text
+    await ingest(one, project)
+    assert [each["path"] for each in (await one.http.get(f"{path}/search?q=zebras")).json()] == ["notes.md"]
+    await nothing()
+    await one.http.patch(path, json={"name": "Renamed is not read anew"})
+    await nothing()
+    await one.http.patch(path, json={"settings": {"patternFilters": {"excludePatterns": ["*.md"]}}})
+    await ingest(one, project)
+    assert (await one.http.get(f"{path}/search?q=zebras")).json() == []
+    await nothing()
+    await add(one, project, served(shared, {"b.py": "b = 2\n"}))
+    await ingest(one, project)
+    assert {each["path"] for each in (await one.http.get(f"{path}/files")).json()["data"]} == {"a.py", "b.py"}
+    await nothing()
+
+
+async def test_a_default_branch_that_nobody_has_seen_is_named_by_the_ingestion(person: Make, shared: Shared) -> None:
+    one, repository = person(), served(shared, {"main.py": "on = 'main'\n"})
+    repository.commit({"trunk.py": "on = 'trunk'\n"}, branch="trunk")
+    (repository.folder / "HEAD").write_text("ref: refs/heads/trunk\n")
+    away = repository.folder.with_name("away-" + repository.folder.name)
+    repository.folder.rename(away)
+    project = await make_project(one)
+    added = await add(one, project, repository, branch=None)
+    assert added["branch"] == "HEAD"
+    away.rename(repository.folder)
+    done = await ingest(one, project)
+    assert (done["status"], done["commits"][0]["branch"]) == ("completed", "trunk")
+    (kept,) = (await one.http.get(f"/projects/{project['id']}/repositories")).json()
+    assert (kept["branch"], kept["lastCommitHash"]) == ("trunk", repository.head("trunk"))
+    files = (await one.http.get(f"/projects/{project['id']}/files")).json()["data"]
+    assert [each["path"] for each in files] == ["trunk.py"]
+    assert said(await one.http.post(f"/projects/{project['id']}/ingest")) == (409, "INVALID_STATUS")
+
+
+async def test_an_empty_repository_is_said_to_have_no_default_branch(person: Make, shared: Shared) -> None:
+    one, project = (one := person()), await make_project(one)
+    added = await add(one, project, served(shared, {}), branch=None)
+    assert added["branch"] == "HEAD"
+    failed = await ingest(one, project)
+    assert (failed["status"], failed["errorCode"]) == ("failed", "BRANCH_NOT_FOUND")
+    assert "no default branch" in failed["errorMessage"]
 
 
 async def test_a_project_without_sources_has_nothing_to_ingest(person: Make, owner: Owner) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import Person, Shared
 from tests.ingestion.making import ended, files, in_phase, ingest, project_of, served, text_of
 from tests.postgres import become, claims_of
 from tests.projects.making import hire, make_project
-from tests.pushes.test_http import hook_of
+from tests.pushes.test_http import became, hook_of
 
 Owner = psycopg.Connection[Any]
 Make = Callable[..., Person]
@@ -42,6 +42,7 @@ async def test_each_phase_and_its_progress_is_in_the_projects_room(
         (phase, at, 5) for at, phase in enumerate(_PHASES)
     ]
     told = [data for _, event, data in log if event == "progress_update"]
+    assert "Preparing to read: compiling the rules that find secrets" in {each["message"] for each in told}
     percents = [each["progressPercent"] for each in told]
     assert percents == sorted(percents)
     assert percents[0] >= 0
@@ -51,8 +52,19 @@ async def test_each_phase_and_its_progress_is_in_the_projects_room(
     assert (event, end["success"], end["project"]["status"]) == ("ingestion_complete", True, "active")
     assert end["finalMetrics"] == done["metrics"]
     assert end["finalMetrics"]["filesProcessed"] == 600
+    assert done["message"] == "Done: 600 files, 1,200 chunks read anew"
     own = log_of(stack_env, one, f"user:{one.id}")
     assert [(event, data["projectId"]) for _, event, data in own] == [("ingestion:complete", project["id"])]
+
+
+async def test_one_file_and_one_chunk_are_told_in_the_singular(person: Make, shared: Shared) -> None:
+    one = person()
+    project = await project_of(one, served(shared, {"a.py": "a = 1\n"}))
+    assert (await ingest(one, project))["message"] == "Done: 1 file, 1 chunk read anew"
+    export = (await one.http.get(f"/projects/{project['id']}/export", params={"format": "markdown"})).text
+    assert "\n1 file, " in export
+    assert "1 files" not in export
+    assert "1 tokens" not in export
 
 
 async def test_a_room_is_read_by_who_may_read_its_project(
@@ -155,7 +167,7 @@ async def test_a_push_starts_an_ingestion_and_what_it_brought_serves(
     hook = await hook_of(one, api, project, read["id"])
     pushed = repository.commit({"a.py": "a = 1\n", "new.py": "def brand_new():\n    return 1\n"})
     answer = await hook.github({"ref": "refs/heads/main", "after": pushed})
-    assert (answer.status_code, answer.json()) == (202, {"started": True})
+    assert (answer.status_code, became(answer)) == (202, (True, "started"))
     newest = (await one.http.get(f"/projects/{project['id']}/ingestions")).json()["data"][0]
     done = await ended(one, project, newest["id"])
     assert (done["status"], done["trigger"], done["commits"][0]["commit"]) == ("completed", "webhook", pushed)
@@ -176,7 +188,7 @@ async def test_a_push_during_an_ingestion_is_followed_by_another(
     job = (await one.http.post(f"/projects/{project['id']}/ingest")).json()["jobId"]
     await in_phase(owner, job, "repository_fetch")
     pushed = repository.commit({"b.py": "b = 1\n"})
-    assert (await hook.github({"ref": "refs/heads/main", "after": pushed})).json() == {"started": True}
+    assert (await hook.github({"ref": "refs/heads/main", "after": pushed})).json()["reason"] == "started"
     assert (await ended(one, project, job))["trigger"] == "manual"
     newest = (await one.http.get(f"/projects/{project['id']}/ingestions")).json()["data"][0]
     assert newest["trigger"] == "webhook"
@@ -198,7 +210,7 @@ async def test_a_push_that_the_plan_has_nothing_left_for_starts_nothing(
         (one.organization_id,),
     )
     answer = await hook.github({"ref": "refs/heads/main", "after": repository.head()})
-    assert (answer.status_code, answer.json()) == (202, {"started": False})
+    assert (answer.status_code, became(answer)) == (202, (False, "quota_exceeded"))
     assert (await make_project(one))["status"] == "draft"
 
 

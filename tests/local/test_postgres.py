@@ -1,6 +1,7 @@
 """The local Postgres is, before the first migration, what a new Supabase project is."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +122,21 @@ def test_doctor_names_the_grant_that_a_login_lacks_after_a_restore(server, owner
     owner.execute("grant authenticated to kijko_test_restored")
     owner.commit()
     assert "ok     API's login: kijko_test_restored" in told(KIJKO_DATABASE_API_URL=url)
+
+
+def test_doctor_names_migrations_and_tables_that_are_missing_and_what_mends_it(server, home):
+    url = server.url("postgres")
+
+    def told() -> str:
+        return kijko(home, "doctor", KIJKO_DATABASE_URL=url).stdout
+
+    assert re.search(r"WRONG  Migrations: \d+ not applied yet \(.*\)\. Run `kijko migrate`\.", told())
+    assert kijko(home, "migrate", KIJKO_DATABASE_URL=url).returncode == 0
+    assert "ok     Tables: " in told()
+    with psycopg.connect(url) as connection:
+        connection.execute("drop table public.search_postings, public.habits cascade")
+    words = told()
+    assert "ok     Migrations: " in words
+    assert "WRONG  Tables: 2 tables missing (public.habits, public.search_postings)" in words
+    assert "`kijko down`" in words
+    assert "docs/runbook.md" in words

@@ -7,7 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from kijko.models.projects import CreateProjectResponse, Project, ProjectPage, ProjectStats, ProjectWithRelations
+from kijko.models.projects import (
+    CreateProjectResponse,
+    ProjectDetails,
+    ProjectPage,
+    ProjectStats,
+    ProjectWithRelations,
+)
 from tests.conftest import Person, Shared
 from tests.projects.making import hire, join, make_project, said
 
@@ -29,7 +35,7 @@ async def test_a_new_project_has_the_contracts_defaults_and_reads_back_the_same(
     assert made["nextSteps"] == ["source_config", "team_setup", "settings", "review"]
     project = made["project"]
     assert project == (await one.http.get(f"/projects/{project['id']}")).json()
-    assert set(project) == aliases(Project)
+    assert set(project) == aliases(ProjectDetails)
     expected = {
         "userId": str(one.id),
         "organizationId": str(one.organization_id),
@@ -49,6 +55,49 @@ async def test_a_new_project_has_the_contracts_defaults_and_reads_back_the_same(
     }
     assert {name: project[name] for name in expected} == expected
     assert project["createdAt"].endswith("Z")
+
+
+async def test_settings_are_read_back_as_they_hold(person: PersonFactory) -> None:
+    one = person()
+    given = {
+        "metadataOptions": {"gitHistory": True},
+        "outputFormat": "markdown",
+        "patternFilters": {"excludePatterns": ["**/fixtures/**"]},
+        "processingOptions": {"realTimeIncremental": True},
+    }
+    made = await make_project(one, settings=given, anonymizeSecrets=False)
+    path = f"/projects/{made['id']}"
+    holds = {
+        "webhookUrl": None,
+        "metadataOptions": {
+            "functionSignatures": True,
+            "importDependencies": True,
+            "gitHistory": True,
+            "fileStructure": True,
+            "customAnnotations": False,
+        },
+        "outputFormat": "markdown",
+        "embeddingModel": None,
+        "patternFilters": {"languagePatterns": [], "excludePatterns": ["**/fixtures/**"]},
+        "processingOptions": {"anonymizeSecrets": False, "parallelProcessing": True, "realTimeIncremental": True},
+    }
+    assert made["settings"] == holds
+    assert (await one.http.get(path)).json()["settings"] == holds
+    assert (await one.http.get(f"{path}/full")).json()["settings"] == holds
+    # What was read may be sent again as it is.
+    again = await one.http.put(path, json={"settings": holds | {"outputFormat": "json"}})
+    assert (again.status_code, again.json()["settings"]) == (200, holds | {"outputFormat": "json"})
+    whole = (await one.http.get(path)).json()
+    returned = await one.http.put(path, json=whole)
+    assert returned.status_code == 200, returned.text
+    assert returned.json() == whole | {"updatedAt": returned.json()["updatedAt"]}
+    bare = (await make_project(one))["settings"]
+    assert bare["processingOptions"] == {
+        "anonymizeSecrets": True,
+        "parallelProcessing": True,
+        "realTimeIncremental": False,
+    }
+    assert (bare["outputFormat"], bare["metadataOptions"]["gitHistory"]) == ("json", False)
 
 
 @pytest.mark.parametrize(

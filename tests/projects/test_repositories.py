@@ -74,7 +74,7 @@ async def test_the_branch_is_the_servers_default_where_none_is_named(person: Per
     made = await add(one, project, repositoryUrl=trunk.url, branch=None)
     assert made.json()["branch"] == "trunk"
     unreachable = await add(one, project, repositoryUrl=f"{shared.github_url}/no/such", branch=None)
-    assert unreachable.json()["branch"] == "main"
+    assert unreachable.json()["branch"] == "HEAD"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 
+from kijko.models.pushes import PushTaken
 from tests.conftest import Person, Shared
 from tests.projects.making import hire, join, make_project, said
 
@@ -31,6 +32,13 @@ def repository_of(owner: Owner, project: dict[str, Any], branch: str = "main") -
     ).fetchone()
     assert row is not None
     return str(row[0])
+
+
+def became(answer: httpx.Response) -> tuple[bool, str]:
+    """What a delivery's answer says: whether it started an ingestion, and the reason."""
+    told = PushTaken.model_validate(answer.json())
+    assert told.message.endswith(".")
+    return told.started, told.reason
 
 
 class Hook:
@@ -125,20 +133,20 @@ async def test_a_push_to_the_branch_of_a_project_that_follows_asks_for_an_ingest
     hook = await hook_of(one, api, project, repository)
     call = hook.github if provider == "github" else hook.gitlab
     nothing = [
-        {**_PUSH, "ref": "refs/heads/main"},
-        {**_PUSH, "ref": "refs/tags/release/1.x"},
-        {**_PUSH, "ref": "refs/heads/release/1.x", "after": "0" * 40},
-        {"zen": "Keep it logically awesome."},
-        {"ref": ["refs/heads/release/1.x"]},
+        ({**_PUSH, "ref": "refs/heads/main"}, "other_branch"),
+        ({**_PUSH, "ref": "refs/tags/release/1.x"}, "other_branch"),
+        ({**_PUSH, "ref": "refs/heads/release/1.x", "after": "0" * 40}, "branch_deleted"),
+        ({"zen": "Keep it logically awesome."}, "other_branch"),
+        ({"ref": ["refs/heads/release/1.x"]}, "other_branch"),
     ]
-    for body in nothing:
+    for body, reason in nothing:
         answer = await call(body)
-        assert (answer.status_code, answer.json()) == (202, {"started": False})
+        assert (answer.status_code, became(answer)) == (202, (False, reason))
     answer = await call({**_PUSH, "ref": "refs/heads/release/1.x"}, event="issues")
-    assert answer.json() == {"started": False}
+    assert became(answer) == (False, "no_push")
     assert starts(owner, repository) == 0
     answer = await call({**_PUSH, "ref": "refs/heads/release/1.x"})
-    assert answer.status_code == 202
+    assert (answer.status_code, became(answer)) == (202, (True, "started"))
     assert starts(owner, repository) == 1
     assert len(deliveries(owner, repository)) == 7
 
@@ -151,7 +159,8 @@ async def test_a_project_that_does_not_follow_pushes_takes_them_and_starts_nothi
         project = await make_project(one, settings=settings)
         repository = repository_of(owner, project)
         answer = await (await hook_of(one, api, project, repository)).github(_PUSH)
-        assert (answer.status_code, answer.json()) == (202, {"started": False})
+        assert (answer.status_code, became(answer)) == (202, (False, "not_followed"))
+        assert "processingOptions.realTimeIncremental" in answer.json()["message"]
         assert starts(owner, repository) == 0
 
 
@@ -170,7 +179,35 @@ async def test_a_delivery_that_comes_again_asks_for_nothing(person: Make, owner:
         assert (await api.post(hook.path, content=body, headers=headers)).status_code == 202
     assert starts(owner, repository) == 2
     answers = [await hook.github(_PUSH, delivery="the-same") for _ in range(2)]
-    assert [answer.json() for answer in answers] == [{"started": False}] * 2
+    assert [became(answer) for answer in answers] == [(False, "delivered_before")] * 2
+
+
+async def test_a_push_to_a_default_branch_that_was_not_seen_yet_is_known_by_what_the_delivery_says(
+    person: Make, owner: Owner, api: httpx.AsyncClient
+) -> None:
+    one = person()
+    project = await make_project(one, settings=_FOLLOWS)
+    repository = repository_of(owner, project, "HEAD")
+    hook = await hook_of(one, api, project, repository)
+    trunk = {"repository": {"default_branch": "trunk"}}
+    assert became(await hook.github(_PUSH | trunk)) == (False, "other_branch")
+    assert became(await hook.github(_PUSH | trunk | {"ref": "refs/heads/trunk"})) == (True, "started")
+    at_gitlab = _PUSH | {"ref": "refs/heads/next", "project": {"default_branch": "next"}}
+    assert became(await hook.gitlab(at_gitlab)) == (True, "started")
+
+
+async def test_a_push_that_the_plan_has_no_ingestion_left_for_says_so(
+    person: Make, owner: Owner, api: httpx.AsyncClient
+) -> None:
+    one = person(plan="free")
+    project = await make_project(one, settings=_FOLLOWS)
+    repository = repository_of(owner, project)
+    hook = await hook_of(one, api, project, repository)
+    owner.execute(
+        "select kijko.reserve_for(%s, 'ingestions', 50, gen_random_uuid(), %s)", (one.organization_id, one.id)
+    )
+    answer = await hook.github(_PUSH)
+    assert (answer.status_code, became(answer)) == (202, (False, "quota_exceeded"))
 
 
 async def test_a_form_with_the_payload_is_read_too(person: Make, owner: Owner, api: httpx.AsyncClient) -> None:

@@ -10,6 +10,7 @@ import pytest
 from kijko.models.search import Chunk, ChunkPage, FilePage, IndexedFile, SearchResult
 from kijko.services import search
 from tests.conftest import Person, Shared
+from tests.ingestion.making import ingest, project_of, served
 from tests.projects.making import hire, join, make_project, said
 from tests.search.conftest import Indexed
 
@@ -37,6 +38,27 @@ def shut_down(server):
     server.stop()
 """
 FILES = {"app/config.py": CONFIG, "app/server.py": SERVER}
+
+
+async def test_a_result_says_which_source_it_is_of(person: PersonFactory, shared: Shared) -> None:
+    one = person()
+    repository = served(shared, {"app/config.py": CONFIG})
+    project = await project_of(one, repository)
+    (kept,) = (await one.http.get(f"/projects/{project['id']}/repositories")).json()
+    sent = await one.http.post(
+        "/files/upload", data={"projectId": project["id"]}, files={"files": ("notes.md", b"Zebras graze here.\n")}
+    )
+    await ingest(one, project)
+    (code, *_) = await find(one, project, "parseConfig")
+    assert (code["path"], code["repositoryId"], code["repositoryName"], code["uploadId"]) == (
+        "app/config.py",
+        kept["id"],
+        kept["repositoryName"],
+        None,
+    )
+    (note,) = await find(one, project, "zebras")
+    assert (note["path"], note["repositoryId"], note["repositoryName"]) == ("notes.md", None, None)
+    assert note["uploadId"] == sent.json()["uploaded"][0]["id"]
 
 
 async def find(one: Person, project: dict[str, Any], q: str, **query: Any) -> list[dict[str, Any]]:

@@ -84,8 +84,8 @@ async def test_entries_that_are_no_plain_files_are_told_one_by_one(person: Make)
     [
         (zipped(("zeros", bytes(50_000_000))), "more than 100 times its size"),
         (with_size(zipped(("a", b"a" * 5000)), 2_000_000_000), "unpacks to more than"),
-        (with_entries(zipped(("a", b"a")), 60_000), "more than 10000 files"),
-        (with_entries(zipped(("a", b"a" * 200)), 10_001), "more than 10000 files"),
+        (with_entries(zipped(("a", b"a")), 60_000), "more than 10,000 files"),
+        (with_entries(zipped(("a", b"a" * 200)), 10_001), "more than 10,000 files"),
         (b"PK\x03\x04" + bytes(200), "damaged"),
         (zipped(("a", b"a" * 50))[:-30], "damaged"),
     ],

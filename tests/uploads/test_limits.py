@@ -41,14 +41,14 @@ async def test_what_is_more_than_the_settings_allow_is_refused(person: Make, ser
     project = (await make_project(one))["id"]
     answer = await send(one, project, ("a.txt", b"x" * 1000), ("b.txt", b"x" * 1001), ("c.txt", b"x"))
     assert [each["name"] for each in answer.json()["uploaded"]] == ["a.txt", "c.txt"]
-    assert "larger than the 1000 bytes" in answer.json()["errors"][0]["error"]
+    assert "larger than the 1,000 bytes" in answer.json()["errors"][0]["error"]
 
     answer = await send(one, project, *((f"{number}.txt", b"x") for number in range(4)))
     assert (said(answer), answer.json()["field"]) == ((422, "VALIDATION_ERROR"), "files")
 
     answer = await send(one, project, ("x.zip", zipped(("big", b"x" * 1001), ("small", b"x"))))
     assert [each["name"] for each in answer.json()["uploaded"]] == ["small"]
-    assert "larger than the 1000 bytes" in answer.json()["errors"][0]["error"]
+    assert "larger than the 1,000 bytes" in answer.json()["errors"][0]["error"]
 
     # Together, the archives of one upload may bring what one may.
     for name, size in (("n", 1), ("s", 600)):

@@ -34,6 +34,7 @@ _QUOTED = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*
 _OWN_TRANSACTION = re.compile(
     r"\s*(begin|start\s+transaction|commit|rollback|abort|prepare\s+transaction)\b", re.IGNORECASE
 )
+_TABLE = re.compile(r"\b(create|drop)\s+table\s+(?:if\s+(?:not\s+)?exists\s+)?(\w+\.\w+)", re.IGNORECASE)
 
 
 class MigrationError(RuntimeError):
@@ -196,3 +197,21 @@ def status(url: str, folder: Path) -> list[MigrationStatus]:
     return [
         MigrationStatus(file.version, file.name, "pending" if file.version in pending else "applied") for file in files
     ]
+
+
+def missing_tables(url: str, folder: Path) -> list[str]:
+    """Tables that applied files made and that are not in the database any more, by name.
+
+    Raises:
+        MigrationError: as `migrate`.
+    """
+    files = _read(folder)
+    with _connection(url) as connection:
+        applied = _applied(connection)
+        made: dict[str, None] = {}
+        for file in files:
+            if file.version in applied:
+                for verb, table in _TABLE.findall(_QUOTED.sub(" ", file.text)):
+                    made.pop(table, None) if verb.lower() == "drop" else made.setdefault(table)
+        gone = "select t from unnest(%s::text[]) t where to_regclass(t) is null order by t"
+        return [table for (table,) in connection.execute(gone, (list(made),))]

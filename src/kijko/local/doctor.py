@@ -13,6 +13,7 @@ import psycopg
 from kijko.clients import mail
 from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
+from kijko.core.words import counted
 from kijko.local import java
 from kijko.local.errors import StackError
 from kijko.services.ingestion.workspace import Workspace
@@ -42,6 +43,7 @@ class Finding:
 PART_OF = {
     "Database": "postgres",
     "Migrations": "postgres",
+    "Tables": "postgres",
     "API's login": "postgres",
     "Worker's login": "postgres",
     "Redis": "redis",
@@ -83,6 +85,7 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
         ("Encryption key", lambda: _present(required(settings.auth.encryption_key, "KIJKO_AUTH_ENCRYPTION_KEY"))),
         ("Database", lambda: _database(settings)),
         ("Migrations", lambda: _migrations(settings, folder)),
+        ("Tables", lambda: _tables(settings, folder)),
         ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", "authenticated")),
         ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", "service_role")),
         ("Redis", lambda: _redis(settings)),
@@ -146,6 +149,17 @@ def _migrations(settings: Settings, folder: Path) -> str:
     if pending:
         raise Wrong(f"{len(pending)} not applied yet ({', '.join(pending)}). Run `kijko migrate`.")
     return f"all {len(found)} applied"
+
+
+def _tables(settings: Settings, folder: Path) -> str:
+    gone = migrations.missing_tables(required(settings.database.url, "KIJKO_DATABASE_URL"), folder)
+    if gone:
+        raise Wrong(
+            f"{counted(len(gone), 'table')} missing ({', '.join(gone)}), though their migrations are recorded as"
+            " applied. Restore the database from its backup (docs/runbook.md); on a machine of your own, whose data may"
+            " go: `kijko down`, `rm -r $KIJKO_HOME/postgres`, `kijko up`."
+        )
+    return "every one that the migrations made is there"
 
 
 def _login(url: object, name: str, becomes: str) -> str:

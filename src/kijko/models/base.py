@@ -5,10 +5,24 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails
+
+from kijko.core.words import nearest
+
+_MISSPELT: Final = 0.8
 
 
 def _utc(value: datetime) -> str:
@@ -91,10 +105,36 @@ class Wire(BaseModel):
 class Request(Wire):
     """A shape of the contract that comes in. Unknown names are ignored, so that an older API takes newer apps.
 
-    One that was probably meant to be a field which is missing is told beside that: `routers.misspelt`.
+    Not so one that is nearly a field's which is not there: it was meant, and would be lost. `routers.misspelt` says
+    which it is near to.
     """
 
     model_config = ConfigDict(populate_by_name=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _no_slips(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # Any: whatever was sent
+        made = handler(given)
+        slips = _slips(cls, given) if isinstance(given, dict) else []
+        if slips:
+            raise ValidationError.from_exception_data(
+                cls.__name__,
+                [InitErrorDetails(type="extra_forbidden", loc=(name,), input=given[name]) for name in slips],
+            )
+        return made
+
+
+class Part(Wire):
+    """A shape inside of a request: a name that it does not have is refused. What may be any JSON stays open."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _slips(shape: type[BaseModel], given: dict[str, Any]) -> list[str]:
+    """Names that are none of the shape's, but nearly one which was not given."""
+    names = {field.alias or name for name, field in shape.model_fields.items()}
+    absent = names - given.keys()
+    return [name for name in given if name not in names and nearest(name, absent, alike=_MISSPELT)]
 
 
 def absent_stays(*examples: dict[str, Any]) -> Callable[[dict[str, Any]], None]:  # Any: JSON

@@ -22,7 +22,7 @@ class IngestionStatus(StrEnum):
 
 
 class StartIngestionRequest(Request):
-    """How to ingest. `forceReprocess` reads every file anew, and is wanted where the project is active already."""
+    """How to ingest. `forceReprocess` reads every file anew, also where the project is active and nothing changed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"forceReprocess": True}]})
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
-from kijko.models.base import Request, Text, Wire, absent_stays
+from kijko.models.base import Part, Request, Text, Wire, absent_stays
 from kijko.models.enums import NotificationLevel, ProjectMemberRole
 
 MemberEmail = Annotated[Text, StringConstraints(max_length=1024)]
@@ -41,7 +41,7 @@ class UpdateMemberRequest(Request):
     notification_level: NotificationLevel = NotificationLevel.REAL_TIME
 
 
-class TeamMemberInvitation(Request):
+class TeamMemberInvitation(Part):
     """One of several who are invited at once."""
 
     email: MemberEmail

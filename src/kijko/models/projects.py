@@ -5,7 +5,19 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints
 
-from kijko.models.base import Amount, Page, Request, Text, Timestamp, Wire, absent_stays, composed, no_nul, readable
+from kijko.models.base import (
+    Amount,
+    Page,
+    Part,
+    Request,
+    Text,
+    Timestamp,
+    Wire,
+    absent_stays,
+    composed,
+    no_nul,
+    readable,
+)
 from kijko.models.enums import (
     ChunkingStrategy,
     IngestionPhase,
@@ -36,7 +48,7 @@ ProjectSort = Literal["name", "-name", "createdAt", "-createdAt", "updatedAt", "
 """The order of a list; with a minus, the last comes first."""
 
 
-class MetadataOptions(Wire):
+class MetadataOptions(Part):
     """What is kept beside the code."""
 
     function_signatures: StrictBool = True
@@ -46,14 +58,14 @@ class MetadataOptions(Wire):
     custom_annotations: StrictBool = False
 
 
-class PatternFilters(Wire):
+class PatternFilters(Part):
     """Which files are taken."""
 
     language_patterns: Patterns = Field(default_factory=list)
     exclude_patterns: Patterns = Field(default_factory=list)
 
 
-class ProcessingOptions(Wire):
+class ProcessingOptions(Part):
     """How an ingestion works. `anonymizeSecrets` is the project's own field of that name, under its second name."""
 
     anonymize_secrets: StrictBool = True
@@ -61,7 +73,7 @@ class ProcessingOptions(Wire):
     real_time_incremental: StrictBool = False
 
 
-class AdvancedSettings(Wire):
+class AdvancedSettings(Part):
     """What few projects change. In an update, what is absent stays and null goes back to the default."""
 
     webhook_url: WebhookUrl | None = None
@@ -95,6 +107,12 @@ class Project(Wire):
     updated_at: Timestamp
 
 
+class ProjectDetails(Project):
+    """A project with its settings, as they hold: what was set, and the default of what was not."""
+
+    settings: AdvancedSettings
+
+
 class CreateProjectRequest(Request):
     """A new project. All but its name and type has a default."""
 
@@ -126,7 +144,7 @@ class CreateProjectRequest(Request):
 class CreateProjectResponse(Wire):
     """The project that was made, and what the web app asks for next."""
 
-    project: Project
+    project: ProjectDetails
     next_steps: list[ProjectCreationStep]
 
 
@@ -212,7 +230,7 @@ class IngestionProgress(Wire):
     error_code: str | None = None
 
 
-class ProjectWithRelations(Project):
+class ProjectWithRelations(ProjectDetails):
     """A project with what hangs on it. `currentIngestion` is the one that has not ended, if there is one."""
 
     repositories: list[ProjectRepository]

@@ -1,6 +1,8 @@
 """A repository's webhook on the wire."""
 
-from pydantic import ConfigDict
+from enum import StrEnum
+
+from pydantic import ConfigDict, Field
 
 from kijko.models.base import Wire
 
@@ -12,10 +14,33 @@ class RepositoryWebhook(Wire):
     secret: str
 
 
+class PushReason(StrEnum):
+    """What became of a delivery, and why."""
+
+    STARTED = "started"
+    NO_PUSH = "no_push"
+    OTHER_BRANCH = "other_branch"
+    BRANCH_DELETED = "branch_deleted"
+    NOT_FOLLOWED = "not_followed"
+    DELIVERED_BEFORE = "delivered_before"
+    QUOTA_EXCEEDED = "quota_exceeded"
+
+
 class PushTaken(Wire):
     """A delivery was taken."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"started": True}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "started": False,
+                    "reason": "other_branch",
+                    "message": "This push is to another branch than main, which the project reads.",
+                }
+            ]
+        }
+    )
 
-    started: bool
-    """Whether it starts an ingestion."""
+    started: bool = Field(description="Whether an ingestion takes what was pushed.")
+    reason: PushReason
+    message: str = Field(description="The reason in a sentence, as the git provider shows it.")

@@ -34,6 +34,10 @@ PathPattern = Annotated[
 PathPatterns = Annotated[list[PathPattern], Field(max_length=200)]
 
 
+DEFAULT_BRANCH: Final = "HEAD"
+"""As git calls what a server has for its default branch, until it was seen which one that is."""
+
+
 class ProjectRepository(Wire):
     """A git repository that a project reads."""
 
@@ -42,7 +46,7 @@ class ProjectRepository(Wire):
     provider: GitProvider
     repository_url: str
     repository_name: str
-    branch: str
+    branch: str = Field(description="`HEAD`: the default one, whose name is known when it was fetched.")
     status: RepositoryStatus
     last_sync_at: Timestamp | None = None
     last_commit_hash: str | None = None
@@ -54,7 +58,7 @@ class ProjectRepository(Wire):
 
 
 class AddRepositoryRequest(Request):
-    """A repository to read. Without a branch it is the server's default one."""
+    """A repository to read. Without a branch, or with `HEAD`, it is the server's default one."""
 
     model_config = ConfigDict(
         json_schema_extra={

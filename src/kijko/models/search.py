@@ -10,6 +10,9 @@ from kijko.models.base import Page, Wire
 class SearchResult(Wire):
     """A piece of code that answers a question."""
 
+    repository_id: UUID | None = Field(None, description="The repository it is of; null for an uploaded file.")
+    repository_name: str | None = None
+    upload_id: UUID | None = Field(None, description="The upload it is of; null for a repository's file.")
     path: str
     start_line: int = Field(description="From 1, in the file as its source has it.")
     end_line: int = Field(description="The last line, itself included.")

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from kijko.models.base import JsonValue, Page, Request, Text, Timestamp, Wire, no_nul
+from kijko.models.base import JsonValue, Page, Part, Request, Text, Timestamp, Wire, no_nul
 from kijko.models.enums import SkillCategory, SkillOutputFormat
 
 SkillName = Annotated[
@@ -66,7 +66,7 @@ class SkillParameters(BaseModel):
     stop_sequences: Annotated[list[StopSequence] | None, Field(max_length=8)] = None
 
 
-class InputSchemaField(Wire):
+class InputSchemaField(Part):
     """One input of a skill."""
 
     name: FieldName
@@ -82,7 +82,7 @@ class InputSchemaField(Wire):
         return self
 
 
-class SkillContext(Wire):
+class SkillContext(Part):
     """Binds {{context}} in the prompt to the best chunks of an ingested project."""
 
     model_config = ConfigDict(

@@ -22,6 +22,7 @@ from kijko.routers import (
     projects,
     pushes,
     repositories,
+    root,
     search,
     skills,
     uploads,
@@ -49,7 +50,7 @@ API: Sequence[APIRouter] = (
 )
 """Under /api, and under /api/v1, its other name."""
 
-ROOT: Sequence[APIRouter] = (health.router, pushes.receiving)
+ROOT: Sequence[APIRouter] = (root.router, health.router, pushes.receiving)
 """At the root."""
 
 DOCS: APIRouter = docs.router

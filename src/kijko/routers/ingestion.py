@@ -33,8 +33,9 @@ async def ingest(
 ) -> StartIngestionResponse:
     """Begins to turn the project's repositories and files into context. What served before serves until it has ended.
 
-    A project that is `active` wants `forceReprocess`, which reads every file anew. In any other state, and after a
-    push, only files that changed since the last one are read. Follow it at `/progress`.
+    A project that is `active` is ingested when its uploads, repositories or settings changed since; else it wants
+    `forceReprocess`, which takes new commits too and reads every file anew. Without it, and after a push, only files
+    that changed are read. Follow it at `/progress`.
     """
     started = await ingestion.start(
         tx,

@@ -1,12 +1,13 @@
 """A name in a body that it does not have: which one was probably meant."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
+
+from kijko.core.words import nearest
 
 Shape = type[BaseModel]
 
@@ -26,24 +27,13 @@ def misspelt(error: Mapping[str, Any], shape: Shape | None) -> str:  # Any: as p
         return ""
     names = {field.alias or key for key, field in inside.model_fields.items()}
     if error["type"] == "extra_forbidden":
-        meant = _nearest(name, names)
+        meant = nearest(name, names)
         return f". Did you mean '{meant}'?" if meant else ""
     given = error.get("input")
     if error["type"] == "missing" and isinstance(given, dict):
-        strange = _nearest(name, (str(key) for key in given if key not in names))
+        strange = nearest(name, (str(key) for key in given if key not in names))
         return f" ('{strange}' is no field here; did you mean '{name}'?)" if strange else ""
     return ""
-
-
-def _nearest(name: str, others: Iterable[str]) -> str | None:
-    """The one that differs least, not counting what people get wrong first: capitals, underscores and dashes."""
-    known = {_plain(other): other for other in others}
-    found = get_close_matches(_plain(name), known, n=1)
-    return known[found[0]] if found else None
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
 
 
 def _at(shape: Shape | None, way: Sequence[str | int]) -> Shape | None:

@@ -10,7 +10,7 @@ from kijko.models.projects import (
     CreateProjectRequest,
     CreateProjectResponse,
     NameValidation,
-    Project,
+    ProjectDetails,
     ProjectPage,
     ProjectSort,
     ProjectStats,
@@ -73,9 +73,11 @@ async def validate_name(body: ValidateNameRequest, tx: CurrentTx) -> NameValidat
     return await projects.validate_name(tx, body.name, except_project=body.exclude_id)
 
 
-@router.get("/{projectId}", response_model=Project, summary="Read a project", responses=problems("PROJECT_NOT_FOUND"))
+@router.get(
+    "/{projectId}", response_model=ProjectDetails, summary="Read a project", responses=problems("PROJECT_NOT_FOUND")
+)
 async def get(project_id: ProjectId, reader: CurrentReader) -> Response:
-    """One project, by its id."""
+    """One project, by its id, with its settings: what was set, and the default of what was not."""
     return JsonBytes(await projects.get(reader, project_id))
 
 
@@ -90,13 +92,13 @@ async def full(project_id: ProjectId, reader: CurrentReader) -> Response:
     return JsonBytes(await projects.full(reader, project_id))
 
 
-@router.put("/{projectId}", response_model=Project, summary="Change a project", responses=_CHANGE)
+@router.put("/{projectId}", response_model=ProjectDetails, summary="Change a project", responses=_CHANGE)
 async def put(project_id: ProjectId, body: UpdateProjectRequest, tx: CurrentTx, outside: Outside) -> Response:
     """Changes the fields that are present. In `settings`, what is absent stays and null goes back to the default."""
     return JsonBytes(await projects.update(tx, project_id, body, allowed=outside.git.allowed))
 
 
-@router.patch("/{projectId}", response_model=Project, summary="Change a project (PATCH)", responses=_CHANGE)
+@router.patch("/{projectId}", response_model=ProjectDetails, summary="Change a project (PATCH)", responses=_CHANGE)
 async def patch(project_id: ProjectId, body: UpdateProjectRequest, tx: CurrentTx, outside: Outside) -> Response:
     """The same as PUT: changes the fields that are present."""
     return JsonBytes(await projects.update(tx, project_id, body, allowed=outside.git.allowed))

@@ -15,6 +15,7 @@ PUBLIC: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/api/gdpr/account/{deletionId}"): "whoever deleted an account or organization may have none left; the "
     "status token is the credential",
     ("POST", "/webhooks/repository/{repositoryId}"): "GitHub or GitLab calls; the signature is the credential",
+    ("GET", "/"): "whoever opens the server's address; tells nothing about anyone",
     ("GET", "/health"): "asked by whoever watches over the server; tells nothing about anyone",
     ("GET", "/health/live"): "asked by whoever watches over the server",
     ("GET", "/health/ready"): "asked by whoever watches over the server",

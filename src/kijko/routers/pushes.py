@@ -82,7 +82,8 @@ async def receive(repository_id: RepositoryId, request: Request, outside: Outsid
     """Called by GitHub (`X-Hub-Signature-256`) or GitLab (`X-Gitlab-Token`) with at most 1 MiB.
 
     A delivery that comes twice starts nothing twice. `started` is false for another branch, while the project's
-    setting `processingOptions.realTimeIncremental` is off (as it is at first), and where the plan has none left.
+    setting `processingOptions.realTimeIncremental` is off (as it is at first), and where the plan has none left;
+    `reason` and `message` say which it was.
     """
     delivery = pushes.Delivery(request.headers, await request.body())
-    return PushTaken(started=await pushes.receive(outside.database, outside.box, outside.jobs, repository_id, delivery))
+    return await pushes.receive(outside.database, outside.box, outside.jobs, repository_id, delivery)

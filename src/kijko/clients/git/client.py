@@ -16,6 +16,7 @@ from kijko.clients.git.failure import GitFailure, too_large, unreachable
 from kijko.clients.git.place import Place
 from kijko.clients.git.process import Line, Output, folder_size, run
 from kijko.core.addresses import Resolver
+from kijko.core.words import counted
 from kijko.settings import Git as GitSettings
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ class Git:
 
     def _failed(self, said: Output, branch: str, folder: Path) -> GitFailure:
         if folder_size(folder) > self._settings.max_bytes:
-            return too_large(f"more than {self._settings.max_bytes} bytes")
+            return too_large(f"more than {counted(self._settings.max_bytes, 'byte')}")
         return _meaning(said, branch)
 
     async def _local(self, at: Path, arguments: Sequence[str], *, folder: Path | None = None) -> bytes:

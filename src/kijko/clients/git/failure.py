@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from kijko.core.words import counted
+
 Code = Literal[
     "INVALID_REPOSITORY_URL",
     "REPOSITORY_UNREACHABLE",
@@ -31,7 +33,9 @@ class GitFailure(Exception):
 
 def silent(seconds: float) -> GitFailure:
     """The server took longer than it may."""
-    return GitFailure("FETCH_TIMEOUT", f"The git server took longer than {seconds:g} seconds. Try again later.")
+    return GitFailure(
+        "FETCH_TIMEOUT", f"The git server took longer than {counted(seconds, 'second')}. Try again later."
+    )
 
 
 def too_large(what: str) -> GitFailure:

@@ -13,6 +13,7 @@ from typing import IO, Final
 from kijko.clients.git.caps import Caps
 from kijko.clients.git.command import command, environment
 from kijko.clients.git.failure import too_large, unreachable
+from kijko.core.words import counted
 
 _SYMLINK: Final = 0o120000
 _SUBMODULE: Final = 0o160000
@@ -77,7 +78,7 @@ class Objects:
         with self._git(["ls-tree", "-r", "-z", "-l", "--full-tree", commit]) as (_, printed):
             for at, line in enumerate(_lines(printed), 1):
                 if at > most:
-                    raise too_large(f"more than {most:,} files")
+                    raise too_large(f"more than {counted(most, 'file')}")
                 yield _entry(line)
 
     def read(self, blobs: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:

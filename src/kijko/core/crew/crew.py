@@ -10,6 +10,7 @@ import structlog
 
 from kijko.core.crew import frames, marks
 from kijko.core.crew.member import Member, Nursery
+from kijko.core.words import counted
 
 _log = structlog.get_logger(__name__)
 _LOOK_S: Final = 0.5
@@ -124,7 +125,7 @@ class Crew:
                     since, at = clock(), now
                 elif clock() - since > seconds:
                     _log.warning("crew.hung", mark=at, seconds=seconds)
-                    raise Broke(at, f"it took longer than {seconds:g} seconds")
+                    raise Broke(at, f"it took longer than {counted(seconds, 'second')}")
         finally:
             task.cancel()
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from kijko.core.words import counted
 from kijko.services.exports.queries import File, Named
 from kijko.services.exports.rules import Part, tokens_of
 from kijko.services.exports.tree import Tree
@@ -135,11 +136,11 @@ class Markdown:
     def head(self, of: Summary) -> bytes:
         """The title, the numbers and the folders."""
         root = of.tree.root
-        within = f", at most {of.max_tokens:,} tokens of them here" if of.max_tokens is not None else ""
+        within = f", at most {counted(of.max_tokens, 'token')} of them here" if of.max_tokens is not None else ""
         lines = [f"# {_line(of.project.name)}", ""]
         if of.project.description:
             lines += [of.project.description.strip(), ""]
-        lines += [f"{root.files:,} files, {root.tokens:,} tokens ({TOKENIZER}){within}.", ""]
+        lines += [f"{counted(root.files, 'file')}, {counted(root.tokens, 'token')} ({TOKENIZER}){within}.", ""]
         folders = [
             f"{'  ' * each.depth}{_line(each.path.rpartition('/')[2])}/ {each.tokens:,}"
             for each in of.tree.folders(of.tree_tokens)
@@ -154,7 +155,8 @@ class Markdown:
         self._fence = "`" * max(3, runs + 1, 0 if alone else _LONG_FENCE)
         self._ends_a_line = True
         where = f" of {_line(file.repository)}" if file.repository else ""
-        what = f"{file.tokens:,} tokens" if part is Part.WHOLE else f"signatures only, {file.tokens:,} tokens in all"
+        tokens = counted(file.tokens, "token")
+        what = tokens if part is Part.WHOLE else f"signatures only, {tokens} in all"
         heading = f"\n### {_line(file.path)}{where} ({what})\n\n{self._fence}{file.language or ''}\n"
         return heading.encode("utf-8", "replace")
 
@@ -174,7 +176,7 @@ class Markdown:
             return b""
         shown = _shown(left_out, most_tokens)
         tokens = sum(file.tokens for file in left_out)
-        lines = ["", "## Left out", "", f"{len(left_out):,} files, {tokens:,} tokens:", ""]
+        lines = ["", "## Left out", "", f"{counted(len(left_out), 'file')}, {counted(tokens, 'token')}:", ""]
         lines += [f"- {_line(file.path)} ({file.tokens:,})" for file in shown]
         if len(shown) < len(left_out):
             lines.append(f"- and {len(left_out) - len(shown):,} more")

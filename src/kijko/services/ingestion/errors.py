@@ -10,7 +10,7 @@ class AlreadyProcessing(Conflict):
 
 
 class InvalidStatus(Conflict):
-    """This project is ingested already. Set forceReprocess to ingest it again."""
+    """Nothing changed since the last ingestion. Set forceReprocess to read everything, and new commits, again."""
 
     code = "INVALID_STATUS"
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
-from kijko.clients.git import GitFailure
+from kijko.clients.git import Credential, GitFailure
 from kijko.core.db import Jsonb
+from kijko.core.words import counted
 from kijko.models.enums import IngestionPhase
+from kijko.models.repositories import DEFAULT_BRANCH
 from kijko.services.ingestion import work_queries as queries
 from kijko.services.ingestion.job import Job
 from kijko.services.ingestion.parts import Source
@@ -40,8 +43,8 @@ async def fetch(job: Job, repositories: list[queries.Repository], holding: Async
     for at, one in enumerate(repositories):
         job.progress.reach(at / many, f"Fetching {one.name}")
         await holding.enter_async_context(job.desk.workspace.hold(one.id))
-        commit = await _fetch(job, one, _share(job, one, at, many))
-        job.commits.append(_told(one, commit))
+        read, commit = await _fetch(job, one, _share(job, one, at, many))
+        job.commits.append(_told(read, commit))
     kept = await queries.keep(job.reader, job.claimed, job.desk.worker, commits=Jsonb(job.commits))
     job.kept(kept)
     job.progress.reach(1.0)
@@ -83,15 +86,19 @@ def sources(job: Job, repositories: list[queries.Repository]) -> list[Source]:
     return [*found, Source(project_id=project_id, id=project_id, repository_id=None)]
 
 
-async def _fetch(job: Job, one: queries.Repository, told: Callable[[float, str], None]) -> str:
+async def _fetch(
+    job: Job, one: queries.Repository, told: Callable[[float, str], None]
+) -> tuple[queries.Repository, str]:
+    """The repository with the branch that was read, and its commit."""
     desk, folder = job.desk, job.folder(one.id)
     keys = Keyring(job.reader, desk.forges, desk.box)
     credential = await credentials.for_ingestion(keys, Known.of(desk.settings), one.id, one.url, job.claimed.user_id)
     known = one.last_commit if one.last_commit and await desk.git.has(folder, one.last_commit) else None
     try:
+        read = await _with_branch(job, one, credential)
         commit = await desk.git.fetch(
-            one.url,
-            one.branch,
+            read.url,
+            read.branch,
             folder,
             credential,
             known,
@@ -101,7 +108,18 @@ async def _fetch(job: Job, one: queries.Repository, told: Callable[[float, str],
     except GitFailure as failure:
         raise SourceFailure(one, failure) from failure
     touch(folder)
-    return commit
+    return read, commit
+
+
+async def _with_branch(job: Job, one: queries.Repository, credential: Credential | None) -> queries.Repository:
+    """The same, its default branch by its name, which is kept. Raises GitFailure where the server names none."""
+    if one.branch != DEFAULT_BRANCH:
+        return one
+    branch = (await job.desk.git.refs(one.url, credential)).default_branch
+    if branch is None:
+        raise GitFailure("BRANCH_NOT_FOUND", "The repository has no default branch; it may be empty. Name a branch.")
+    await queries.name_branch(job.reader, job.claimed.id, one.id, branch)
+    return replace(one, branch=branch)
 
 
 def _share(job: Job, one: queries.Repository, at: int, many: int) -> Callable[[float, str], None]:
@@ -121,4 +139,6 @@ def _told(one: queries.Repository, commit: str) -> dict[str, str]:
 
 
 def _words(many: int) -> str:
-    return "Fetching the repository" if many == 1 else f"Fetching {many} repositories" if many else "Nothing to fetch"
+    if not many:
+        return "Nothing to fetch"
+    return "Fetching the repository" if many == 1 else f"Fetching {counted(many, 'repository', 'repositories')}"

@@ -14,6 +14,7 @@ from kijko.clients.git.caps import Caps
 from kijko.clients.git.objects import Entry, Objects, unsafe
 from kijko.clients.git.past import history
 from kijko.core.crew.marks import mark
+from kijko.core.words import counted
 from kijko.services.ingestion.columns import numbers, texts
 from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
 from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm, without_secrets
@@ -171,7 +172,7 @@ def _why_not(entry: Entry, picks: Sequence[Selection], caps: Caps) -> str | None
 
 
 def _too_large(most: int) -> str:
-    return f"it is larger than {most:,} bytes"
+    return f"it is larger than {counted(most, 'byte')}"
 
 
 def _shown(path: bytes) -> str:

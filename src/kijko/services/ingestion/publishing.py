@@ -8,6 +8,7 @@ import orjson
 import structlog
 
 from kijko.core.crew import Broke
+from kijko.core.words import counted
 from kijko.models.enums import IngestionPhase
 from kijko.services import events, search
 from kijko.services.ingestion import publishing_queries as queries
@@ -37,7 +38,7 @@ async def refine(job: Job) -> None:
         nonlocal done
         await _index(job, page)
         done += page.chunks
-        job.progress.reach(0.95 * done / total, f"Indexing words: {done:,} chunks")
+        job.progress.reach(0.95 * done / total, f"Indexing words: {counted(done, 'chunk')}")
 
     await abreast(_pages(job), index, job.abreast)
     if job.wanted.history:
@@ -97,4 +98,4 @@ async def publish(job: Job) -> None:
 
 def _words(job: Job) -> str:
     files, chunks = job.progress.metrics["totalFiles"], job.progress.metrics["chunksCreated"]
-    return f"Done: {files:,} files, {chunks:,} chunks read anew"
+    return f"Done: {counted(files, 'file')}, {counted(chunks, 'chunk')} read anew"

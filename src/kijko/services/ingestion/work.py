@@ -63,6 +63,9 @@ async def _ingest(job: Job) -> None:
             await fetching.fetch(job, repositories, holding)
             at = 1
         job.sources = fetching.sources(job, repositories)
+        # The first time in a process this takes seconds: it is told, or the fetch would seem to go on.
+        job.progress.reach(0.0, "Preparing to read: compiling the rules that find secrets")
+        await job.tell()
         await job.desk.crew.warm()
         if at <= 1:
             await _reading(job, repositories, selecting.select(job))

@@ -356,6 +356,14 @@ async def syncing(tx: SystemTx, project_id: UUID) -> None:
     await tx.run(_SYNCING, project_id)
 
 
+_NAME_BRANCH = Scalar(bool, "select kijko.name_branch($1::uuid, $2::uuid, $3::text)", writes=True)
+
+
+async def name_branch(reader: SystemReader, ingestion_id: UUID, repository_id: UUID, branch: str) -> bool:
+    """Keeps which branch a repository's default one is; False where another was chosen meanwhile."""
+    return await reader.one(_NAME_BRANCH, ingestion_id, repository_id, branch)
+
+
 _KNOWN = Scalar(UUID, "select r.id from project_repositories r where r.id = any($1::uuid[])")
 
 

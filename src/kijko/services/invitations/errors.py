@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kijko.core.errors import Forbidden, Limited, NotFound
+from kijko.core.words import counted
 
 METRIC: Final = "invitation_mails"
 MOST_TO_AN_ADDRESS: Final = 5
@@ -36,7 +37,7 @@ class TooManyMails(Limited):
         resets_at = datetime.now(UTC) + timedelta(seconds=seconds)
         super().__init__(
             f"Enough invitations were mailed to this address, or by your organization, in the last hour. "
-            f"Try again in {-(-seconds // 60)} minutes.",
+            f"Try again in {counted(-(-seconds // 60), 'minute')}.",
             details={
                 "metric": METRIC,
                 "limit": MOST_TO_AN_ADDRESS,

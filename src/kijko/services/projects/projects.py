@@ -76,7 +76,7 @@ async def _enter(tx: OrgTx, wanted: UUID | None) -> UUID | None:
 
 
 async def get(reader: OrgReader, project_id: UUID) -> bytes:
-    """The Project as JSON. Raises ProjectNotFound."""
+    """The ProjectDetails as JSON. Raises ProjectNotFound."""
     found = await queries.get(reader, project_id)
     if found is None:
         raise ProjectNotFound
@@ -113,7 +113,7 @@ async def list_page(
 
 
 async def update(tx: OrgTx, project_id: UUID, body: UpdateProjectRequest, *, allowed: frozenset[str]) -> bytes:
-    """Changes the fields that are present; answers the Project as JSON.
+    """Changes the fields that are present; answers the ProjectDetails as JSON.
 
     Raises:
         ProjectNotFound, Forbidden: see access. ProjectNameExists: another has that name.

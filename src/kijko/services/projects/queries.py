@@ -21,17 +21,19 @@ WIRE: Final = (
     "to_char(p.updated_at at time zone 'UTC', " + _UTC + ') as "updatedAt"'
 )
 
-GET: Final = Json("select row_to_json(r) from (select " + WIRE + " from projects p where p.id = $1::uuid) r")
+_DETAILS: Final = WIRE + ', kijko.wire_settings(p.settings, p.anonymize_secrets) as "settings"'
+
+GET: Final = Json("select row_to_json(r) from (select " + _DETAILS + " from projects p where p.id = $1::uuid) r")
 
 
 async def get(reader: OrgReader | OrgTx, project_id: UUID) -> bytes | None:
-    """The Project as the wire's JSON, or None."""
+    """The ProjectDetails as the wire's JSON, or None."""
     return await reader.json(GET, project_id)
 
 
 _FULL = Json(
     "select row_to_json(r) from (select "
-    + WIRE
+    + _DETAILS
     + """,
       coalesce((
         select json_agg(row_to_json(f))
@@ -119,7 +121,7 @@ async def insert(
     anonymize_secrets: bool,
     settings: Jsonb,
 ) -> bytes:
-    """Inserts a project, the caller its first admin; answers the Project as the wire's JSON."""
+    """Inserts a project, the caller its first admin; answers the ProjectDetails as the wire's JSON."""
     # Read by a statement of its own: the caller may read it as its member, which they are once the first has ended.
     _, made = await tx.gather(
         _INSERT.bind(
@@ -174,7 +176,7 @@ _UPDATE = Statement(
 
 
 async def update(tx: OrgTx, project_id: UUID, changed: Editable) -> bytes:
-    """Writes those fields; answers the Project as the wire's JSON."""
+    """Writes those fields; answers the ProjectDetails as the wire's JSON."""
     _, made = await tx.gather(
         _UPDATE.bind(
             project_id,

@@ -7,13 +7,17 @@ from uuid import UUID
 from kijko.clients.git import GitFailure
 from kijko.core.db.errors import ConstraintViolation
 from kijko.core.tenancy import OrgReader, OrgTx, Principal
-from kijko.models.repositories import AddRepositoryRequest, RepositoryValidation, UpdateRepositoryRequest
+from kijko.models.repositories import (
+    DEFAULT_BRANCH,
+    AddRepositoryRequest,
+    RepositoryValidation,
+    UpdateRepositoryRequest,
+)
 from kijko.services.projects import access, queries, repository_queries
 from kijko.services.projects.desk import Desk
 from kijko.services.projects.errors import ProjectNotFound, RepositoryExists, RepositoryNotFound
 from kijko.services.projects.locations import Location, locate, read
 
-_DEFAULT_BRANCH: Final = "main"
 _MOST_RECENT: Final = 20
 
 
@@ -22,18 +26,20 @@ async def prepare(
 ) -> tuple[Location, str]:
     """Where a repository is, and the branch to read: its server is asked for the default where none is named.
 
+    Where it does not tell, the branch is DEFAULT_BRANCH: the ingestion takes what the server then has for one.
+
     Raises:
         ProjectNotFound, Forbidden: see access. InvalidRepositoryUrl: the text says what is wrong with the address.
     """
     await access.require(desk.database.reader(principal), project_id, "source")
     at = locate(body.repository_url, desk.known, provider=body.provider)
-    if body.branch is not None:
+    if body.branch not in (None, DEFAULT_BRANCH):
         return at, body.branch
     try:
         refs = await desk.git.refs(at.url, await desk.credential(principal, at))
     except GitFailure:
-        return at, _DEFAULT_BRANCH  # an ingestion will say what is wrong with it
-    return at, refs.default_branch or _DEFAULT_BRANCH
+        return at, DEFAULT_BRANCH  # an ingestion will say what is wrong with it
+    return at, refs.default_branch or DEFAULT_BRANCH
 
 
 async def add(tx: OrgTx, project_id: UUID, body: AddRepositoryRequest, at: Location, branch: str) -> bytes:

@@ -43,7 +43,7 @@ async def _by_forge(desk: Desk, at: Location, credential: Credential | None) -> 
 async def _by_git(desk: Desk, at: Location, credential: Credential | None) -> RepoInfo:
     """Raises GitFailure where the repository cannot be read."""
     refs = await desk.git.refs(at.url, credential)
-    branch = refs.default_branch or next(iter(refs.branches), "main")
+    branch = refs.default_branch or next(iter(refs.branches), "")
     found: Survey | None = None
     if branch in refs.branches:
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 from kijko.core.crypto import Box, Unreadable
 from kijko.core.jobs import Jobs, Work
 from kijko.core.tenancy import OrgReader, Tenants
+from kijko.models.pushes import PushReason, PushTaken
 from kijko.services.projects import access
 from kijko.services.projects.errors import RepositoryNotFound
 from kijko.services.pushes import queries, rules
@@ -33,8 +34,8 @@ async def secret(reader: OrgReader, box: Box, project_id: UUID, repository_id: U
     return found
 
 
-async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, delivery: Delivery) -> bool:
-    """Takes a delivery of a git provider, each once; whether it has started an ingestion.
+async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, delivery: Delivery) -> PushTaken:
+    """Takes a delivery of a git provider, each once; whether it has started an ingestion, and why.
 
     Raises:
         RepositoryNotFound: no such repository has a secret. InvalidSignature: it was not made with that.
@@ -47,12 +48,15 @@ async def receive(database: Tenants, box: Box, jobs: Jobs, repository_id: UUID, 
     opened = _opened(box, known.secret)
     if opened is None or not rules.is_signed(delivery, opened):
         raise InvalidSignature
-    starts = rules.is_push_to(delivery, known.branch) and known.follows
+    against = rules.why_not(delivery, known.branch, follows=known.follows)
     async with database.gate() as tx:
-        started = await queries.take(tx, repository_id, rules.id_of(delivery), rules.event_of(delivery), starts=starts)
-    if started:
+        became = await queries.take(
+            tx, repository_id, rules.id_of(delivery), rules.event_of(delivery), starts=against is None
+        )
+    reason = against if against is not None and became == "noted" else PushReason(became)
+    if reason is PushReason.STARTED:
         jobs.wake(Work.INGESTIONS)
-    return started
+    return PushTaken(started=reason is PushReason.STARTED, reason=reason, message=rules.in_words(reason, known.branch))
 
 
 def _opened(box: Box, sealed: str) -> str | None:

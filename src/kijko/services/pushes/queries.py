@@ -20,7 +20,7 @@ class Known:
 
 _WEBHOOK = Scalar(str, "select kijko.repository_webhook($1::uuid, $2::uuid, $3::text, $4::text)", writes=True)
 _KNOWN = Query(Known, "select s.secret, s.branch, s.follows from kijko.webhook_secret($1::uuid) s")
-_TAKE = Scalar(bool, "select kijko.take_delivery($1::uuid, $2::text, $3::text, $4::boolean)", writes=True)
+_TAKE = Scalar(str, "select kijko.note_delivery($1::uuid, $2::text, $3::text, $4::boolean)", writes=True)
 _FORGET = Statement("delete from repository_deliveries where received_at < now() - interval '7 days'")
 
 
@@ -39,8 +39,8 @@ async def known(tx: GateTx, repository_id: UUID) -> Known | None:
     return await tx.first(_KNOWN, repository_id)
 
 
-async def take(tx: GateTx, repository_id: UUID, delivery: str, event: str, *, starts: bool) -> bool:
-    """Note a delivery, once; whether it has started an ingestion."""
+async def take(tx: GateTx, repository_id: UUID, delivery: str, event: str, *, starts: bool) -> str:
+    """Note a delivery, once; what became of it: started, noted, delivered_before or quota_exceeded."""
     return await tx.one(_TAKE, repository_id, delivery, event, starts)
 
 

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from kijko.models.pushes import PushReason
+from kijko.models.repositories import DEFAULT_BRANCH
 from kijko.services.pushes.errors import UnreadableDelivery
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -47,17 +49,42 @@ def event_of(delivery: Delivery) -> str:
     return (headers.get("x-github-event") or headers.get("x-gitlab-event") or "")[:_LONGEST_ID]
 
 
-def is_push_to(delivery: Delivery, branch: str) -> bool:
-    """Whether it tells of new commits on that branch.
+def why_not(delivery: Delivery, branch: str, *, follows: bool) -> PushReason | None:
+    """Why it starts nothing; None where it tells of new commits on that branch, and the project follows it.
 
     Raises:
         UnreadableDelivery: it is no JSON object.
     """
     body = _read(delivery)
-    if event_of(delivery) not in {"push", "Push Hook"} or body.get("ref") != f"refs/heads/{branch}":
-        return False
+    if event_of(delivery) not in {"push", "Push Hook"}:
+        return PushReason.NO_PUSH
+    if body.get("ref") != f"refs/heads/{_default_of(body) if branch == DEFAULT_BRANCH else branch}":
+        return PushReason.OTHER_BRANCH
     after = body.get("after")
-    return isinstance(after, str) and bool(after.strip("0"))  # all zeros: the branch was deleted
+    if not isinstance(after, str) or not after.strip("0"):  # all zeros: the branch was deleted
+        return PushReason.BRANCH_DELETED
+    return None if follows else PushReason.NOT_FOLLOWED
+
+
+def in_words(reason: PushReason, branch: str) -> str:
+    """What became of a delivery, in a sentence for who looks at it at the git provider."""
+    read = "the repository's default one" if branch == DEFAULT_BRANCH else branch
+    return {
+        PushReason.STARTED: "An ingestion takes what was pushed.",
+        PushReason.NO_PUSH: "This event is no push; only pushes start an ingestion.",
+        PushReason.OTHER_BRANCH: f"This push is to another branch than {read}, which the project reads.",
+        PushReason.BRANCH_DELETED: "The branch was deleted; there is nothing to read.",
+        PushReason.NOT_FOLLOWED: "The project does not follow pushes. Turn on its setting "
+        "processingOptions.realTimeIncremental.",
+        PushReason.DELIVERED_BEFORE: "This delivery was taken before; it is taken once.",
+        PushReason.QUOTA_EXCEEDED: "The plan has no ingestion left in this period. Start one when it has, or upgrade.",
+    }[reason]
+
+
+def _default_of(body: dict[str, Any]) -> object:  # Any: JSON
+    """The default branch, as GitHub (`repository`) and GitLab (`project`) tell it."""
+    told = body.get("repository"), body.get("project")
+    return next((each["default_branch"] for each in told if isinstance(each, dict) and "default_branch" in each), None)
 
 
 def _read(delivery: Delivery) -> dict[str, Any]:  # Any: JSON

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from kijko.core.words import counted
 from kijko.services.reading.languages import Language
 
 LARGEST: Final = 8_000_000
@@ -72,7 +73,7 @@ def by_path(path: str, size: int | None) -> str | None:
 
 def too_large(size: int) -> str | None:
     """Why a file of that size is not read."""
-    return f"too large: {size:,} bytes, {LARGEST:,} are read" if size > LARGEST else None
+    return f"too large: {counted(size, 'byte')}, {LARGEST:,} are read" if size > LARGEST else None
 
 
 def by_content(content: bytes, language: Language | None) -> str | None:

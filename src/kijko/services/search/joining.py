@@ -18,6 +18,9 @@ MOST_TOKENS: Final = 400
 class Result:
     """Lines of one file, as they are told."""
 
+    repository_id: UUID | None
+    repository_name: str | None
+    upload_id: UUID | None
     path: str
     start_line: int
     end_line: int
@@ -75,4 +78,15 @@ def _beside(found: Sequence[Found], ranks: dict[tuple[UUID, int], int], run: Seq
 
 def _result(run: Sequence[Found], score: float) -> Result:
     tokens = sum(each.tokens for each in run)
-    return Result(run[0].path, run[0].start_line, run[-1].end_line, text_of(run), score, tokens)
+    first = run[0]
+    return Result(
+        first.repository_id,
+        first.repository_name,
+        first.upload_id,
+        first.path,
+        first.start_line,
+        run[-1].end_line,
+        text_of(run),
+        score,
+        tokens,
+    )

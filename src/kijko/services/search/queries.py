@@ -23,12 +23,16 @@ class Found:
     tokens: int
     content: str
     score: float
+    repository_id: UUID | None
+    repository_name: str | None
+    upload_id: UUID | None
 
 
 SEARCH: Final = Query(
     Found,
     """
-    select file_id, ordinal, start_byte, end_byte, path, start_line, end_line, tokens, content, score
+    select file_id, ordinal, start_byte, end_byte, path, start_line, end_line, tokens, content, score, repository_id,
+      repository_name, upload_id
     from kijko.search_project($1::uuid, $2::text[], $3::real[], $5::text, $6::text, $4::integer)
     """,
 )

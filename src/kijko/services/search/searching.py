@@ -45,8 +45,11 @@ async def search(reader: OrgReader, questions: Questions, project_id: UUID, quer
     return orjson.dumps([_wire(each) for each in results(chunks, limit)])
 
 
-def _wire(result: Result) -> dict[str, str | int | float]:
+def _wire(result: Result) -> dict[str, object]:
     return {
+        "repositoryId": result.repository_id,
+        "repositoryName": result.repository_name,
+        "uploadId": result.upload_id,
         "path": result.path,
         "startLine": result.start_line,
         "endLine": result.end_line,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from kijko.core.words import counted
 from kijko.services.uploads.names import clean, shown
 from kijko.services.uploads.refusal import Refused
 from kijko.services.uploads.spool import megabytes
@@ -131,10 +132,10 @@ class _Guarded:
 
     def read(self, size: int = -1) -> bytes:
         if self.opening and size > self._most * _ENTRY_BYTES:
-            raise Refused(f"The zip archive has more than {self._most} files. Send fewer at once.")
+            raise Refused(f"The zip archive has more than {counted(self._most, 'file')}. Send fewer at once.")
         data = self._file.read(size)
         if self.opening and data.startswith(_ENTRY) and data.count(_ENTRY) > self._most:
-            raise Refused(f"The zip archive has more than {self._most} files. Send fewer at once.")
+            raise Refused(f"The zip archive has more than {counted(self._most, 'file')}. Send fewer at once.")
         return data
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from kijko.clients.storage import Storage, StorageUnavailable
 from kijko.core.errors import AppError, Invalid, QuotaExceeded
 from kijko.core.tenancy import OrgReader
+from kijko.core.words import counted
 from kijko.models.uploads import UploadFailure, UploadResult
 from kijko.services.projects import access
 from kijko.services.projects.errors import ProjectNotFound
@@ -129,7 +130,9 @@ class _Upload:
     def _count(self) -> None:
         self._files += 1
         if self._files > self._settings.max_files:
-            raise Invalid(f"Send at most {self._settings.max_files} files at once; a zip counts as one.", field="files")
+            raise Invalid(
+                f"Send at most {counted(self._settings.max_files, 'file')} at once; a zip counts as one.", field="files"
+            )
 
     async def _store(self, writer: Writer, unpacking: Unpacking, told: str, spool: Spool) -> None:
         try:

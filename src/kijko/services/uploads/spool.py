@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Final
 
 from kijko.clients.storage import StorageUnavailable
+from kijko.core.words import counted
 from kijko.services.uploads.refusal import Refused
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def _translated() -> Iterator[None]:
 
 def megabytes(size: int) -> str:
     """A size for people."""
-    return f"{size / 1_048_576:.3g} MiB" if size >= 1_048_576 else f"{size} bytes"
+    return f"{size / 1_048_576:.3g} MiB" if size >= 1_048_576 else counted(size, "byte")
 
 
 async def _throw_away(content: AsyncIterator[bytes]) -> None:
