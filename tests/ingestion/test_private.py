@@ -64,7 +64,7 @@ def rows_with(owner: Owner, needles: list[str]) -> list[str]:
 
 
 def files_with(shared: Shared, needles: list[str]) -> str:
-    """The files of the stack (logs, repositories, store, the database's own) in which one of these stands in clear."""
+    """The files of the stack (logs, repositories, store) in which one of these stands in clear."""
     asked = ["grep", "-rlaF", *(part for each in needles for part in ("-e", each)), str(shared.home)]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout
 
@@ -96,7 +96,7 @@ async def test_a_private_repository_is_found_through_a_connected_account_and_its
     needles = written(await tokens_of(shared, provider, login))
     assert needles
     assert rows_with(owner, [login]), "the look sees what is there"
-    assert await asyncio.to_thread(files_with, shared, [login])
+    assert await asyncio.to_thread(files_with, shared, [project["id"]])
     assert any("git" in each and " fetch " in each for each in seen), "git was looked at while it fetched"
     assert not [each for each in seen if any(needle in each for needle in needles)]
     assert rows_with(owner, needles) == []
