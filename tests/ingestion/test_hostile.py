@@ -83,6 +83,19 @@ async def test_a_file_over_the_cap_is_not_read(person: Make, shared: Shared, own
     assert "2,000,000" in skipped["reason"]
 
 
+async def test_a_small_repository_of_gigabytes_of_text_is_refused_before_it_is_read(
+    person: Make, shared: Shared, owner: Owner
+) -> None:
+    one, repository = person(), served(shared, {"a.py": "a = 1\n"})
+    blob = repository.blob(b"x = 1\n" * 320_000)
+    repository.commit_tree(repository.tree([("100644", b"%04d.py" % number, blob) for number in range(1100)]))
+    project = await project_of(one, repository)
+    done = await ingest(one, project)
+    assert (done["status"], done["errorCode"]) == ("failed", "REPOSITORY_TOO_LARGE")
+    assert "more than 2,000 MB in all" in done["errorMessage"]
+    assert done["metrics"]["bytesProcessed"] == 0
+
+
 async def test_hooks_filters_and_attributes_do_nothing(person: Make, shared: Shared, owner: Owner) -> None:
     one = person()
     given = {

@@ -16,6 +16,10 @@ from kijko.services.ingestion.job import Job
 from kijko.services.ingestion.parts import Listed, Name, Source
 
 _UPLOADS: Final = 2000
+# Git keeps what is alike once, so a repository of some kB can have files of many GB.
+_TOO_MUCH: Final = (
+    "The repository is too large: the files to read have more than {:,.0f} MB in all. Exclude some of them."
+)
 
 
 async def select(job: Job) -> None:
@@ -75,10 +79,14 @@ async def _listed(job: Job, source: Source) -> AsyncGenerator[Listed, None]:
                     yield listed
         return
     arguments_of = (source, job.wanted, job.caps)
+    most, taken = settings.git.max_text_bytes, 0
     with reading(source):
         try:
             async with aclosing(job.desk.crew.run("list_repository", *arguments_of, seconds=60)) as parts:
                 async for listed in parts:
+                    taken += listed.size_bytes
+                    if taken > most:
+                        raise GitFailure("REPOSITORY_TOO_LARGE", _TOO_MUCH.format(most / 1_000_000))
                     yield listed
         except Broke as broke:
             raise GitFailure("REPOSITORY_TOO_LARGE", f"Its files cannot be listed: {broke.why}.") from broke
