@@ -174,6 +174,8 @@ class Git(Group):
     """Files in one commit."""
     max_file_bytes: int = Field(2_000_000, ge=1000)
     """A larger file is not fetched where the server can leave it out, and never read."""
+    max_text_bytes: int = Field(2_000_000_000, ge=1_000_000)
+    """What a repository's files that are read may have in all, as they are: what is alike takes git no room."""
     memory_bytes: int = Field(1_500_000_000, ge=500_000_000)
     """Address space of each git process; a repository that needs more to unpack is refused."""
 

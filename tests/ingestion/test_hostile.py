@@ -83,6 +83,19 @@ async def test_a_file_over_the_cap_is_not_read(person: Make, shared: Shared, own
     assert "2,000,000" in skipped["reason"]
 
 
+async def test_a_small_repository_of_gigabytes_of_text_is_refused_before_it_is_read(
+    person: Make, shared: Shared, owner: Owner
+) -> None:
+    one, repository = person(), served(shared, {"a.py": "a = 1\n"})
+    blob = repository.blob(b"x = 1\n" * 320_000)
+    repository.commit_tree(repository.tree([("100644", b"%04d.py" % number, blob) for number in range(1100)]))
+    project = await project_of(one, repository)
+    done = await ingest(one, project)
+    assert (done["status"], done["errorCode"]) == ("failed", "REPOSITORY_TOO_LARGE")
+    assert "more than 2,000 MB in all" in done["errorMessage"]
+    assert done["metrics"]["bytesProcessed"] == 0
+
+
 async def test_hooks_filters_and_attributes_do_nothing(person: Make, shared: Shared, owner: Owner) -> None:
     one = person()
     given = {
@@ -121,6 +134,35 @@ async def test_broken_bytes_and_broken_syntax_degrade_and_never_fail(
     )}  # fmt: skip
     assert told | taken == {str(name) for name in given}
     assert not told & taken
+
+
+async def test_of_several_repositories_the_one_that_cannot_be_read_is_named(person: Make, shared: Shared) -> None:
+    one, good, bad = person(), served(shared, {"a.py": "a = 1\n"}), served(shared, {"a.py": "a = 1\n"})
+    tree = bad.tree([("100644", b"%d.py" % number, bad.blob(b"x")) for number in range(10)])
+    for _ in range(5):
+        tree = bad.tree([("40000", b"%d" % number, tree) for number in range(10)])
+    bad.commit_tree(tree)
+    project = await project_of(one, good, bad)
+    done = await ingest(one, project)
+    assert (done["status"], done["errorCode"]) == ("failed", "REPOSITORY_TOO_LARGE")
+    told = {
+        each["repositoryName"]: each for each in (await one.http.get(f"/projects/{project['id']}/repositories")).json()
+    }
+    name = bad.url.removesuffix(".git").split("/", 3)[3]
+    assert done["errorMessage"].startswith(f"{name}: ")
+    assert {each: found["status"] == "error" for each, found in told.items()}[name]
+    assert sum(found["status"] == "error" for found in told.values()) == 1
+
+
+async def test_patterns_that_take_long_to_compile_cost_seconds(person: Make, shared: Shared, owner: Owner) -> None:
+    lines = "".join(f"*{chr(97 + at % 26)}*?*[!{at}]*{at}?*x\n" for at in range(4500))[:99_000]
+    given: dict[str | bytes, str | bytes | None] = {f"d{at}/.gitignore": f"{lines}\n# {at}\n" for at in range(150)}
+    given |= {".gitignore": ".gitignore\n*.log\n", "a.py": "a = 1\n", "b.log": "b\n", "d1/c.py": "c = 1\n"}
+    one = person()
+    project = await project_of(one, served(shared, given))
+    done = await ingest(one, project)
+    assert (done["status"], done["errorCode"]) == ("completed", None)
+    assert set(files(owner, project)) == {"a.py", "d1/c.py"}
 
 
 async def test_an_empty_repository_and_a_lost_branch_say_so(person: Make, shared: Shared) -> None:

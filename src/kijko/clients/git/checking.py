@@ -15,7 +15,6 @@ FORGIVEN: Final = (
     "badName",
     "badTimezone",
     "emptyName",
-    "fullPathname",
     "gitattributesBlob",
     "gitattributesLarge",
     "gitattributesLineLength",

@@ -172,7 +172,7 @@ class Git:
 
     async def _check(self, folder: Path) -> Output:
         """What `fetch.fsckObjects` does, afterwards: git before 2.44 knows no exceptions from it in a partial clone."""
-        arguments = ["fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress"]
+        arguments = ["fsck", "--strict", "--no-dangling", "--no-reflogs", "--no-progress"]
         options = ["remote.origin.promisor=true", *(f"fsck.{each}=ignore" for each in FORGIVEN)]
         asked = command(self._settings, arguments, options=options, folder=folder)
         return await run(asked, environment(), seconds=self._settings.fetch_s)

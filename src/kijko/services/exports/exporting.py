@@ -3,7 +3,7 @@
 All of it is read as of one moment, or an index that is published meanwhile would let files out.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
@@ -11,16 +11,17 @@ from uuid import UUID
 
 from kijko.core.tenancy import OrgTx, Principal, Tenants
 from kijko.core.turns import Turns
-from kijko.services.exports import queries, rules
+from kijko.services.exports import queries
 from kijko.services.exports.joining import without_overlap
 from kijko.services.exports.queries import File, Named
-from kijko.services.exports.rules import Budget, Part
+from kijko.services.exports.rules import Budget, Known, Part, Picked
 from kijko.services.exports.tree import Tree
-from kijko.services.exports.writing import Json, Markdown, Summary, Writer
+from kijko.services.exports.writing import Json, LeftOut, Markdown, Summary, Writer
 from kijko.services.projects import access
 from kijko.services.projects.errors import ProjectNotFound
 
 Format = Literal["json", "markdown"]
+Chosen = tuple[File, Part]
 
 _SLOWEST_S: Final = 60.0
 """How long a client may take for one part: an export holds a connection, and its moment."""
@@ -83,26 +84,32 @@ async def _begun(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def _parts(
     reader: OrgTx, project_id: UUID, project: Named, writer: Writer, max_tokens: int | None
 ) -> AsyncIterator[bytes]:
-    tree = Tree()
-    kept: list[File] = []
+    tree, known = Tree(), Known()
     async for file in _files(reader, project_id, with_heads=max_tokens is not None):
         tree.add(file)
         if max_tokens is not None:
-            kept.append(file)
-    if max_tokens is None:
-        yield writer.head(Summary(project_id, project, tree, None, None))
-        async for batch in _batches(_files(reader, project_id)):
-            async for part in _contents(reader, writer, [(file, Part.WHOLE) for file in batch]):
-                yield part
-        yield writer.tail([], None)
-        return
-    budget = Budget.of(max_tokens)
-    picked = rules.picked(kept, budget.files)
-    yield writer.head(Summary(project_id, project, tree, max_tokens, budget.names))
-    for chosen in _cut([(kept[place], part) for place, part in sorted(picked.items())]):
-        async for part in _contents(reader, writer, chosen):
+            known.add(file)
+    budget = Budget.of(max_tokens) if max_tokens is not None else None
+    picked = known.picked(budget.files) if budget is not None else None
+    names = budget.names if budget is not None else None
+    yield writer.head(Summary(project_id, project, tree, max_tokens, names))
+    left_out = LeftOut.of(picked, names or 0)
+    async for batch in _batches(_chosen(_files(reader, project_id), picked, left_out)):
+        async for part in _contents(reader, writer, batch):
             yield part
-    yield writer.tail([file for place, file in enumerate(kept) if place not in picked], budget.names)
+    yield writer.tail(left_out)
+
+
+async def _chosen(files: AsyncIterator[File], picked: Picked | None, left_out: LeftOut) -> AsyncIterator[Chosen]:
+    """The files that are there; the others are named as far as there is room."""
+    place = 0
+    async for file in files:
+        part = picked.part(place) if picked is not None else Part.WHOLE
+        place += 1
+        if part is not None:
+            yield file, part
+        else:
+            left_out.name(file)
 
 
 async def _files(reader: OrgTx, project_id: UUID, *, with_heads: bool = False) -> AsyncIterator[File]:
@@ -116,23 +123,10 @@ async def _files(reader: OrgTx, project_id: UUID, *, with_heads: bool = False) -
         path, after = found[-1].path, found[-1].id
 
 
-async def _batches(files: AsyncIterator[File]) -> AsyncIterator[list[File]]:
-    batch: list[File] = []
+async def _batches(chosen: AsyncIterator[Chosen]) -> AsyncIterator[list[Chosen]]:
+    batch: list[Chosen] = []
     tokens = 0
-    async for file in files:
-        if batch and (tokens + file.tokens > _BATCH_TOKENS or len(batch) >= _FILES):
-            yield batch
-            batch, tokens = [], 0
-        batch.append(file)
-        tokens += file.tokens
-    if batch:
-        yield batch
-
-
-def _cut(chosen: Sequence[tuple[File, Part]]) -> Iterable[list[tuple[File, Part]]]:
-    batch: list[tuple[File, Part]] = []
-    tokens = 0
-    for file, part in chosen:
+    async for file, part in chosen:
         if batch and (tokens + file.tokens > _BATCH_TOKENS or len(batch) >= _FILES):
             yield batch
             batch, tokens = [], 0
@@ -142,7 +136,7 @@ def _cut(chosen: Sequence[tuple[File, Part]]) -> Iterable[list[tuple[File, Part]
         yield batch
 
 
-async def _contents(reader: OrgTx, writer: Writer, chosen: Sequence[tuple[File, Part]]) -> AsyncIterator[bytes]:
+async def _contents(reader: OrgTx, writer: Writer, chosen: Sequence[Chosen]) -> AsyncIterator[bytes]:
     """Runs of whole files together, those by their heads one by one, in order."""
     for part, run in groupby(chosen, key=lambda each: each[1]):
         files = [file for file, _ in run]

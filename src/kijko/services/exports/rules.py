@@ -6,8 +6,8 @@ that would take more than a quarter of all, or does not fit any more, is there b
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain, zip_longest
@@ -44,6 +44,11 @@ class Part(Enum):
     HEADS = "signatures"
 
 
+_PARTS: Final = (None, Part.WHOLE, Part.HEADS)
+_EXPLAINS_RANK, _BEGINS_RANK, _REST_RANK, _LATER_RANK = range(4)
+_DEPTHS: Final = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How many tokens each part of an export may have."""
@@ -62,53 +67,95 @@ def tokens_of(text: str) -> int:
     return len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN + 2
 
 
-def ranked(files: Sequence[File]) -> list[int]:
-    """The places of the files, the most telling first."""
-    explains, begins, rest, later = [], [], [], []
-    for place, file in enumerate(files):
-        folders, _, name = file.path.rpartition("/")
-        depth = folders.count("/") + bool(folders)
-        if _EXPLAINS.fullmatch(name) and depth <= _DEEPEST_README:
-            explains.append((depth, place))
-        elif _LATER.search(file.path):
-            later.append(place)
-        elif _BEGINS.fullmatch(name):
-            begins.append((depth, place))
-        else:
-            rest.append(place)
-    return [
-        *(place for _, place in sorted(explains)),
-        *(place for _, place in sorted(begins)),
-        *_in_turns(files, rest),
-        *_in_turns(files, later),
-    ]
+class Known:
+    """What is known of a project's files, by place: some thirty bytes of each and no name, so that many are few MB."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, int] = {}
+        self._rank = array("I")
+        self._folder = array("I")
+        self._around = array("I")
+        self._tokens = array("Q")
+        self._heads = array("Q")
+        self._definitions = array("I")
+
+    def add(self, file: File) -> None:
+        """The file at the next place."""
+        folder = file.path.rpartition("/")[0]
+        self._rank.append(_rank(file.path))
+        self._folder.append(self._folders.setdefault(folder, len(self._folders)))
+        self._around.append(tokens_of(file.path) + _LINE_TOKENS)
+        self._tokens.append(file.tokens)
+        self._heads.append(file.heads)
+        self._definitions.append(file.definitions)
+
+    def ranked(self) -> Iterator[int]:
+        """The places of the files, the most telling first."""
+        groups = {of: array("I") for of in range(_LATER_RANK + 1)}
+        for place, rank in enumerate(self._rank):
+            groups[min(rank // _DEPTHS, _LATER_RANK)].append(place)
+        yield from sorted(groups[_EXPLAINS_RANK], key=self._rank.__getitem__)
+        yield from sorted(groups[_BEGINS_RANK], key=self._rank.__getitem__)
+        yield from self._in_turns(groups[_REST_RANK])
+        yield from self._in_turns(groups[_LATER_RANK])
+
+    def _in_turns(self, places: Iterable[int]) -> Iterator[int]:
+        """One of each folder, then the next of each: the densest first."""
+        folders: dict[int, array[int]] = {}
+        for place in places:
+            folders.setdefault(self._folder[place], array("I")).append(place)
+        for folder, inside in folders.items():
+            folders[folder] = array("I", sorted(inside, key=self._sparseness))
+        rounds = zip_longest(*folders.values())
+        return (place for place in chain.from_iterable(rounds) if place is not None)
+
+    def _sparseness(self, place: int) -> float:
+        return -self._definitions[place] / (self._tokens[place] + 50)
+
+    def picked(self, budget: int) -> "Picked":
+        """Which files are there, and how much of each."""
+        found, left = Picked(bytearray(len(self._tokens)), len(self._tokens), sum(self._tokens)), budget
+        for place in self.ranked():
+            around = self._around[place]
+            whole = self._tokens[place] + around
+            if whole <= left and whole <= max(budget // _SHARE, 1):
+                found.take(place, Part.WHOLE, self._tokens[place])
+                left -= whole
+                continue
+            heads = self._heads[place] // _BYTES_A_TOKEN + around
+            if self._definitions[place] and heads < whole and heads <= min(left, budget // _SHARE):
+                found.take(place, Part.HEADS, self._tokens[place])
+                left -= heads
+        return found
 
 
-def _in_turns(files: Sequence[File], places: Iterable[int]) -> Iterable[int]:
-    """One of each folder, then the next of each: the densest first."""
-    folders: dict[str, list[int]] = defaultdict(list)
-    for place in places:
-        folders[files[place].path.rpartition("/")[0]].append(place)
-    for inside in folders.values():
-        inside.sort(key=lambda place: (-files[place].definitions / (files[place].tokens + 50), place))
-    rounds = zip_longest(*folders.values())
-    return (place for place in chain.from_iterable(rounds) if place is not None)
+@dataclass(slots=True)
+class Picked:
+    """What an export has of each file, by place, and how much it has not."""
+
+    _parts: bytearray
+    files_left_out: int
+    tokens_left_out: int
+
+    def take(self, place: int, part: Part, tokens: int) -> None:
+        """That much of a file is there."""
+        self._parts[place] = _PARTS.index(part)
+        self.files_left_out -= 1
+        self.tokens_left_out -= tokens
+
+    def part(self, place: int) -> Part | None:
+        """How much of a file there is; None: nothing."""
+        return _PARTS[self._parts[place]]
 
 
-def picked(files: Sequence[File], budget: int) -> dict[int, Part]:
-    """Which files are there, by place, and how much of each."""
-    found: dict[int, Part] = {}
-    left = budget
-    for place in ranked(files):
-        file = files[place]
-        around = tokens_of(file.path) + _LINE_TOKENS
-        whole = file.tokens + around
-        if whole <= left and whole <= max(budget // _SHARE, 1):
-            found[place] = Part.WHOLE
-            left -= whole
-            continue
-        heads = file.heads // _BYTES_A_TOKEN + around
-        if file.definitions and heads < whole and heads <= min(left, budget // _SHARE):
-            found[place] = Part.HEADS
-            left -= heads
-    return found
+def _rank(path: str) -> int:
+    """A file's group, and within the first two how deep it is."""
+    folders, _, name = path.rpartition("/")
+    depth = folders.count("/") + bool(folders)
+    if _EXPLAINS.fullmatch(name) and depth <= _DEEPEST_README:
+        return _EXPLAINS_RANK * _DEPTHS + depth
+    if _LATER.search(path):
+        return _LATER_RANK * _DEPTHS
+    if _BEGINS.fullmatch(name):
+        return _BEGINS_RANK * _DEPTHS + min(depth, _DEPTHS - 1)
+    return _REST_RANK * _DEPTHS

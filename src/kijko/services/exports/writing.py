@@ -1,8 +1,7 @@
 """How an export is written: as JSON or as markdown, a part at a time."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -11,7 +10,7 @@ import orjson
 
 from kijko.core.words import counted
 from kijko.services.exports.queries import File, Named
-from kijko.services.exports.rules import Part, tokens_of
+from kijko.services.exports.rules import Part, Picked, tokens_of
 from kijko.services.exports.tree import Tree
 from kijko.services.reading import TOKENIZER
 
@@ -30,6 +29,28 @@ class Summary:
     tree: Tree
     max_tokens: int | None
     tree_tokens: int | None
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """What is not there: how many files with how many tokens, and the names of the first of them."""
+
+    files: int
+    tokens: int
+    room: int
+    """Tokens that names may yet take."""
+    named: list[File] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, picked: Picked | None, room: int) -> "LeftOut":
+        """All that was not picked; None: nothing is left out."""
+        return cls(picked.files_left_out, picked.tokens_left_out, room) if picked is not None else cls(0, 0, 0)
+
+    def name(self, file: File) -> None:
+        """The next of them, as long as there is room."""
+        self.room -= tokens_of(file.path) + 8
+        if self.room >= 0:
+            self.named.append(file)
 
 
 class Writer(Protocol):
@@ -53,19 +74,9 @@ class Writer(Protocol):
         """What comes after a file's text."""
         ...
 
-    def tail(self, left_out: Sequence[File], most_tokens: int | None) -> bytes:
+    def tail(self, left_out: LeftOut) -> bytes:
         """What comes after the files: the names of those that are not there, as many as there is room for."""
         ...
-
-
-def _shown(files: Sequence[File], most_tokens: int | None) -> list[File]:
-    shown, left = [], most_tokens if most_tokens is not None else 0
-    for file in files:
-        left -= tokens_of(file.path) + 8
-        if left < 0:
-            break
-        shown.append(file)
-    return shown
 
 
 class Json:
@@ -114,12 +125,12 @@ class Json:
         """Closes the text and the file."""
         return b'"}'
 
-    def tail(self, left_out: Sequence[File], most_tokens: int | None) -> bytes:
+    def tail(self, left_out: LeftOut) -> bytes:
         """Closes the files and tells what is left out."""
         told = {
-            "files": len(left_out),
-            "tokens": sum(file.tokens for file in left_out),
-            "names": [{"path": file.path, "tokens": file.tokens} for file in _shown(left_out, most_tokens)],
+            "files": left_out.files,
+            "tokens": left_out.tokens,
+            "names": [{"path": file.path, "tokens": file.tokens} for file in left_out.named],
         }
         return b'],"leftOut":' + orjson.dumps(told) + b"}"
 
@@ -170,16 +181,14 @@ class Markdown:
         """The fence again."""
         return f"{'' if self._ends_a_line else chr(10)}{self._fence}\n".encode()
 
-    def tail(self, left_out: Sequence[File], most_tokens: int | None) -> bytes:
+    def tail(self, left_out: LeftOut) -> bytes:
         """The names of what is left out."""
-        if not left_out:
+        if not left_out.files:
             return b""
-        shown = _shown(left_out, most_tokens)
-        tokens = sum(file.tokens for file in left_out)
-        lines = ["", "## Left out", "", f"{counted(len(left_out), 'file')}, {counted(tokens, 'token')}:", ""]
-        lines += [f"- {_line(file.path)} ({file.tokens:,})" for file in shown]
-        if len(shown) < len(left_out):
-            lines.append(f"- and {len(left_out) - len(shown):,} more")
+        lines = ["", "## Left out", "", f"{counted(left_out.files, 'file')}, {counted(left_out.tokens, 'token')}:", ""]
+        lines += [f"- {_line(file.path)} ({file.tokens:,})" for file in left_out.named]
+        if len(left_out.named) < left_out.files:
+            lines.append(f"- and {left_out.files - len(left_out.named):,} more")
         return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 

@@ -16,6 +16,7 @@ from kijko.services.ingestion import staging_queries as staging
 from kijko.services.ingestion import work_queries
 from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.columns import texts
+from kijko.services.ingestion.fetching import reading
 from kijko.services.ingestion.job import Job
 from kijko.services.ingestion.parts import Read, Source, Wanted
 
@@ -39,7 +40,7 @@ async def read_all(job: Job) -> None:
     """Reads every file that is to be read.
 
     Raises:
-        GitFailure: what was fetched is not whole. LeaseLost. SourceGone. StorageUnavailable.
+        Unreadable: what was fetched is not whole. LeaseLost. SourceGone. StorageUnavailable.
     """
     await job.enter(IngestionPhase.CHUNKING, "Reading files")
     serving = job.project.serving if job.project is not None else None
@@ -57,9 +58,9 @@ async def read_all(job: Job) -> None:
         chunksCreated=0,
         errorsEncountered=0,
     )
-    reading = _Reading(job, amount.unread_bytes + _FILE * amount.unread)
+    whole = _Reading(job, amount.unread_bytes + _FILE * amount.unread)
     for source in job.sources:
-        await reading.read(source)
+        await whole.read(source)
 
 
 class _Reading:
@@ -136,12 +137,13 @@ class _Reading:
 
     async def _read(self, source: Source, wanted: Sequence[Wanted], left: dict[int, Wanted]) -> None:
         arguments = (source, self._job.wanted, wanted, self._job.caps)
-        reading = self._job.desk.crew.run("read_files", *arguments, seconds=self._job.file_s)
-        async with aclosing(reading) as parts:
-            async for read in parts:
-                await self._stage(source, read)
-                for place in read.places:
-                    left.pop(place, None)
+        parts_of = self._job.desk.crew.run("read_files", *arguments, seconds=self._job.file_s)
+        with reading(source):
+            async with aclosing(parts_of) as parts:
+                async for read in parts:
+                    await self._stage(source, read)
+                    for place in read.places:
+                        left.pop(place, None)
 
     async def _settle(self, source: Source, files: Sequence[Wanted], why: str, left: dict[int, Wanted]) -> None:
         """Files that are not read, as errors."""

@@ -1,7 +1,7 @@
 """The first phase: each repository's newest commit, into the workspace."""
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 
 from kijko.clients.git import Credential, GitFailure
@@ -25,6 +25,24 @@ class SourceFailure(Exception):
         super().__init__(failure.sentence)
         self.repository = repository
         self.failure = failure
+
+
+class Unreadable(Exception):
+    """What was fetched of a source cannot be read, and why."""
+
+    def __init__(self, source: Source, failure: GitFailure) -> None:
+        super().__init__(failure.sentence)
+        self.source = source
+        self.failure = failure
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """What git says inside of the block is about that source. Raises Unreadable."""
+    try:
+        yield
+    except GitFailure as failure:
+        raise Unreadable(source, failure) from failure
 
 
 async def fetch(job: Job, repositories: list[queries.Repository], holding: AsyncExitStack) -> None:

@@ -14,6 +14,7 @@ from kijko.services import events, search
 from kijko.services.ingestion import publishing_queries as queries
 from kijko.services.ingestion import work_queries
 from kijko.services.ingestion.abreast import abreast
+from kijko.services.ingestion.fetching import reading
 from kijko.services.ingestion.job import Job
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +26,7 @@ async def refine(job: Job) -> None:
     """Makes the staged chunks' part of the search index; keeps who changed each file last, where that is wanted.
 
     Raises:
-        GitFailure: what was fetched is not whole. LeaseLost. Broke: a process broke.
+        Unreadable: what was fetched is not whole. LeaseLost. Broke: a process broke.
     """
     await job.enter(IngestionPhase.OPTIMIZATION, "Indexing words")
     async with job.desk.database.system("what an earlier attempt indexed goes") as tx:
@@ -72,11 +73,12 @@ async def _tell_history(job: Job) -> None:
     repositories = [source for source in job.sources if source.repository_id is not None]
     job.progress.reach(0.95, "Looking who changed each file last")
     for source in repositories:
-        reading = job.desk.crew.run("read_history", source, job.caps, job.wanted, seconds=_HISTORY_S)
+        run = job.desk.crew.run("read_history", source, job.caps, job.wanted, seconds=_HISTORY_S)
         try:
-            async with aclosing(reading) as parts:
-                async for changes in parts:
-                    job.kept(await queries.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
+            with reading(source):
+                async with aclosing(run) as parts:
+                    async for changes in parts:
+                        job.kept(await queries.keep_history(job.reader, job.claimed, job.desk.worker, source, changes))
         except Broke as broke:
             _log.warning("ingestion.history_broke", ingestion_id=str(job.claimed.id), why=broke.why)
 

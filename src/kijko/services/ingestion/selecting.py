@@ -4,22 +4,29 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from kijko.clients.git import GitFailure
+from kijko.core.crew import Broke
 from kijko.core.db import Jsonb
 from kijko.models.enums import IngestionPhase
 from kijko.services.ingestion import listing_queries as listing
 from kijko.services.ingestion import work_queries
 from kijko.services.ingestion import work_queries as queries
+from kijko.services.ingestion.fetching import reading
 from kijko.services.ingestion.job import Job
 from kijko.services.ingestion.parts import Listed, Name, Source
 
 _UPLOADS: Final = 2000
+# Git keeps what is alike once, so a repository of some kB can have files of many GB.
+_TOO_MUCH: Final = (
+    "The repository is too large: the files to read have more than {:,.0f} MB in all. Exclude some of them."
+)
 
 
 async def select(job: Job) -> None:
     """Makes the ingestion's list of files and compares it with the one that serves.
 
     Raises:
-        GitFailure: what was fetched is not whole. LeaseLost. Broke: a process broke.
+        Unreadable: what was fetched is not whole. LeaseLost. Broke: a process broke.
     """
     await job.enter(IngestionPhase.PARSING, "Listing files")
     async with job.desk.database.system("an ingestion's list begins anew") as tx:
@@ -72,6 +79,14 @@ async def _listed(job: Job, source: Source) -> AsyncGenerator[Listed, None]:
                     yield listed
         return
     arguments_of = (source, job.wanted, job.caps)
-    async with aclosing(job.desk.crew.run("list_repository", *arguments_of, seconds=60)) as parts:
-        async for listed in parts:
-            yield listed
+    most, taken = settings.git.max_text_bytes, 0
+    with reading(source):
+        try:
+            async with aclosing(job.desk.crew.run("list_repository", *arguments_of, seconds=60)) as parts:
+                async for listed in parts:
+                    taken += listed.size_bytes
+                    if taken > most:
+                        raise GitFailure("REPOSITORY_TOO_LARGE", _TOO_MUCH.format(most / 1_000_000))
+                    yield listed
+        except Broke as broke:
+            raise GitFailure("REPOSITORY_TOO_LARGE", f"Its files cannot be listed: {broke.why}.") from broke

@@ -21,7 +21,7 @@ from kijko.services.chunking import hook_of
 from kijko.services.ingestion import chunking, fetching, publishing, selecting, sweeping
 from kijko.services.ingestion import work_queries as queries
 from kijko.services.ingestion.chunking import SourceGone
-from kijko.services.ingestion.fetching import SourceFailure
+from kijko.services.ingestion.fetching import SourceFailure, Unreadable
 from kijko.services.ingestion.job import Job, LeaseLost, wishes_of
 from kijko.services.ingestion.parts import Wishes
 from kijko.services.ingestion.standing import PHASES
@@ -112,8 +112,9 @@ async def _reading(job: Job, repositories: list[queries.Repository], phase: Coro
     """A phase that reads what was fetched: what is wrong with it is wrong with the repository."""
     try:
         await phase
-    except GitFailure as failure:
-        raise SourceFailure(repositories[0], failure) from failure
+    except Unreadable as broken:
+        by_id = {one.id: one for one in repositories}
+        raise SourceFailure(by_id[broken.source.id], broken.failure) from broken
 
 
 async def _tell(job: Job, whole: "asyncio.Task[None] | None") -> None:

@@ -35,11 +35,14 @@ def is_signed(delivery: Delivery, secret: str) -> bool:
 
 
 def id_of(delivery: Delivery) -> str:
-    """What its sender calls it, the same when it is sent again; a digest of the body where it has no name."""
+    """What it is known by, the same when it is sent again: a digest of event and body where the body is signed, or has
+    no name. GitHub's name stands outside of what is signed, so whoever sends it again could give it another.
+    """
     headers = delivery.headers
-    named = headers.get("x-github-delivery") or headers.get("x-gitlab-event-uuid") or headers.get("idempotency-key")
-    if named is None or len(named) > _LONGEST_ID or not named.isprintable():
-        return "sha256:" + hashlib.sha256(delivery.body).hexdigest()
+    named = headers.get("x-gitlab-event-uuid") or headers.get("idempotency-key")
+    signed = headers.get("x-hub-signature-256") is not None
+    if signed or named is None or len(named) > _LONGEST_ID or not named.isprintable():
+        return "sha256:" + hashlib.sha256(event_of(delivery).encode() + b"\0" + delivery.body).hexdigest()
     return named
 
 
