@@ -52,6 +52,17 @@ async def test_a_jobs_own_error_comes_out_and_the_process_goes_on(crew: Crew) ->
     assert await done(crew, "pid") == [before]
 
 
+async def test_one_that_was_killed_while_it_waited_costs_no_job(crew: Crew) -> None:
+    (before,) = await done(crew, "pid")
+    waiting = psutil.Process(before)
+    waiting.kill()
+    while waiting.is_running() and waiting.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110  # the system tells nobody
+        await asyncio.sleep(0.01)
+    (after,) = await done(crew, "pid")
+    assert after != before
+    assert before not in crew.pids
+
+
 async def test_a_crash_tells_what_was_worked_on_and_the_next_job_gets_another_process(crew: Crew) -> None:
     (before,) = await done(crew, "pid")
     results = crew.run("crash", 3, seconds=20)

@@ -69,7 +69,7 @@ class Crew:
             Broke: the process is gone; the next job gets another. RuntimeError: none starts. And what the job raises.
         """
         async with self._places:
-            member = self._idle.pop() if self._idle else await self._start()
+            member = self._rested() or await self._start()
             ended = False
             try:
                 async for kind, value in self._frames(member, job, arguments, seconds):
@@ -154,6 +154,15 @@ class Crew:
                 raise
         self._all.add(member.pid)
         return member
+
+    def _rested(self) -> Member | None:
+        """One that waits for work; those that were killed while they waited are let go."""
+        while self._idle:
+            member = self._idle.pop()
+            if member.lives:
+                return member
+            self._drop(member)
+        return None
 
     def _rest(self, member: Member) -> None:
         self._idle.append(member)

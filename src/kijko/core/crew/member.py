@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import mmap
 import os
+import select
 import signal
 import socket
 import struct
@@ -34,6 +35,13 @@ class Member:
     memory: mmap.mmap
     worn: bool = False
     """It has taken more memory than it should keep."""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has not ended, by itself or by whoever kills processes where memory is short."""
+        looking = select.poll()
+        looking.register(self.handle, select.POLLIN)
+        return not looking.poll(0)
 
     def kill(self) -> None:
         """Ends it, whatever it does."""

@@ -89,4 +89,6 @@ async def _listed(job: Job, source: Source) -> AsyncGenerator[Listed, None]:
                         raise GitFailure("REPOSITORY_TOO_LARGE", _TOO_MUCH.format(most / 1_000_000))
                     yield listed
         except Broke as broke:
+            if job.claimed.attempts < settings.ingestion.max_attempts:
+                raise  # it may have been for want of memory, or by chance
             raise GitFailure("REPOSITORY_TOO_LARGE", f"Its files cannot be listed: {broke.why}.") from broke
