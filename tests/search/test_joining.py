@@ -22,6 +22,9 @@ def chunk(ordinal: int, *, file: uuid.UUID = FILE, tokens: int = 100, score: flo
         tokens=tokens,
         content=f"text {ordinal}\n",
         score=score,
+        repository_id=None,
+        repository_name=None,
+        upload_id=None,
     )
 
 
