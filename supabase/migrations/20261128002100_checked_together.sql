@@ -30,7 +30,7 @@ create function kijko.drop_chunks() returns trigger
   language plpgsql security definer set search_path = ''
 as $$
 begin
-  delete from public.chunks c using gone g where c.file_id = g.id;
+  delete from public.chunks c using gone g where c.organization_id = g.organization_id and c.file_id = g.id;
   return null;
 end
 $$;
@@ -82,10 +82,10 @@ revoke execute on function kijko.check_chunks(), kijko.drop_chunks(), kijko.chec
   kijko.key_stays() from public, anon, authenticated;
 
 alter table public.chunks drop constraint chunks_file_fkey;
--- A file's chunks are found by the primary key, which begins with the file; and one by its id within the organization.
+-- One index does for the primary key and for a file's chunks.
 drop index public.chunks_file_idx;
-drop index public.chunks_id_idx;
-create index chunks_id_idx on public.chunks (organization_id, id);
+alter table public.chunks drop constraint chunks_pkey;
+alter table public.chunks add constraint chunks_pkey primary key (organization_id, file_id, ordinal);
 create trigger chunks_come after insert on public.chunks
   referencing new table as fresh for each statement execute function kijko.check_chunks();
 create trigger chunks_move before update of organization_id, file_id on public.chunks

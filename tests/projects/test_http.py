@@ -100,6 +100,21 @@ async def test_settings_are_read_back_as_they_hold(person: PersonFactory) -> Non
     assert (bare["outputFormat"], bare["metadataOptions"]["gitHistory"]) == ("json", False)
 
 
+async def test_only_who_may_change_settings_sees_the_address_that_cuts_the_files(
+    person: PersonFactory, owner: Owner, shared: Shared
+) -> None:
+    boss = person(plan="teams")
+    address = "https://chunks.example.com/cut?key=not-for-everybody"
+    project = await make_project(boss, chunkingStrategy="custom", settings={"webhookUrl": address})
+    path = f"/projects/{project['id']}"
+    for role, seen in (("viewer", None), ("developer", None), ("manager", address)):
+        colleague = hire(owner, shared, boss, person())
+        join(owner, project, colleague, role)
+        for each in (path, f"{path}/full"):
+            assert (await colleague.http.get(each)).json()["settings"]["webhookUrl"] == seen
+    assert (await boss.http.get(path)).json()["settings"]["webhookUrl"] == address
+
+
 @pytest.mark.parametrize(
     ("fields", "steps"),
     [

@@ -22,15 +22,7 @@ API = (
     "--no-proxy-headers",
     "--timeout-graceful-shutdown=5",
 )
-WORKER = (
-    "celery",
-    "--app=kijko.workers.app",
-    "worker",
-    "--pool=solo",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-)
+WORKER = ("kijko.workers",)
 SCHEDULER = ("kijko.workers.schedule",)
 
 

@@ -1,6 +1,6 @@
 """The Celery application. Its one task is a nudge: the work is in Postgres's rows.
 
-Start it with `celery -A kijko.workers.app worker --pool=solo`: one process, one event loop, many runs at once.
+`python -m kijko.workers` starts it: one process, one event loop, many runs at once.
 """
 
 import logging

@@ -23,6 +23,7 @@ from kijko.core.crew import frames, marks
 _PR_SET_PDEATHSIG: Final = 1
 _PID: Final = struct.Struct("<q")
 _MADV_DONTNEED: Final = 4
+_LIBC: Final = ctypes.CDLL(None)
 _NICENESS: Final = 5
 """Whoever waits for an answer goes first: requests, and model calls on the worker's loop."""
 
@@ -84,13 +85,13 @@ def _work(results: Any, job: Any, arguments: Any) -> None:  # Any: of every job
     except Exception as error:
         frames.write(results, frames.FAILED, _portable(error))
     else:
+        _LIBC.malloc_trim(0)  # a syntax tree takes a hundred times its text, and is gone by now
         frames.write(results, frames.END, _resident())
 
 
 def _forget_files() -> None:
     """Lets go of what it read of libraries' files: vocabularies, rules. Whoever needs them has them again."""
-    libc = ctypes.CDLL(None)
-    libc.malloc_trim(0)
+    _LIBC.malloc_trim(0)
     begin = end = 0
     with open("/proc/self/smaps", encoding="utf-8", errors="replace") as told:  # noqa: PTH123  # pathlib would be imported for this
         for line in told:
@@ -101,11 +102,11 @@ def _forget_files() -> None:
                 of_a_file = len(values) > 4 and values[4].startswith("/") and "w" not in values[0]
                 begin, end = (int(first, 16), int(last, 16)) if of_a_file else (0, 0)
             elif name == "Anonymous:" and end and values[0] == "0":
-                libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED)
+                _LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED)
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _portable(error: Exception) -> Exception:

@@ -54,7 +54,9 @@ async def add_names(
     )
 
 
-# What the ingestion that serves has read of the same content with the same options is not read again.
+# What the ingestion that serves has read of the same content with the same options is not read again. No index serves how
+# the organization is compared: before the table was ever analyzed, the primary key looks as good as the one by path, and
+# would read a whole list for each file.
 _COMPARE = Statement(
     """
     update ingestion_files n
@@ -63,7 +65,7 @@ _COMPARE = Statement(
     where n.organization_id = $1::uuid
       and n.ingestion_id = $2::uuid
       and o.ingestion_id = $3::uuid
-      and o.organization_id = n.organization_id
+      and o.organization_id is not distinct from n.organization_id
       and o.source_id = n.source_id
       and o.path = n.path
       and o.content_key = n.content_key
