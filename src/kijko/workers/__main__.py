@@ -1,7 +1,7 @@
 """A worker: `python -m kijko.workers`.
 
-It is what `celery -A kijko.workers.app worker --pool=solo` starts (without gossip, mingle and heartbeat), but for the 13
-MB that Celery's command line takes.
+It is what `celery -A kijko.workers.app worker --pool=solo` starts (without gossip, mingle and heartbeat), but for the
+13 MB that Celery's command line takes.
 """
 
 import sys
