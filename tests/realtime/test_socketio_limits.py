@@ -1,4 +1,4 @@
-"""What a client of Socket.IO may ask for has bounds, and who reaches one is told: slow readers, floods, sizes, numbers."""
+"""What a client of Socket.IO may ask for has bounds, and who reaches one is told: slow readers, floods, sizes."""
 
 import asyncio
 import json
