@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import Route as PlainRoute
 from starlette.routing import WebSocketRoute
 
 from kijko.clients import Clients, forges, mail
@@ -35,8 +36,12 @@ from kijko.middleware.headers import Headers
 from kijko.middleware.last_resort import LastResort
 from kijko.middleware.request_id import RequestId
 from kijko.middleware.version import VersionName
+from kijko.realtime import transports
+from kijko.realtime.engine import Engine
 from kijko.realtime.hub import Hub
-from kijko.realtime.websocket import ProjectSocket, Realtime
+from kijko.realtime.shared import Realtime
+from kijko.realtime.socketio import Connection
+from kijko.realtime.websocket import ProjectSocket
 from kijko.routers import API, DOCS, ROOT
 from kijko.routers.dispatch import Dispatch, mount
 from kijko.routers.health import checkup
@@ -57,6 +62,7 @@ _UPLOADS: Final = "You have several uploads under way. Wait until one of them ha
 _EXPORTS: Final = "You have two exports under way. Wait until one of them has ended."
 _MOST_EXPORTS: Final = 2
 _SOCKETS: Final = "You have as many connections open as you may. Close one, then connect again."
+_ORGANIZATION_SOCKETS: Final = "Your organization has as many connections open as it may. Close one, then connect."
 _NEEDED: Final = (
     "database.api_url",
     "redis.url",
@@ -133,6 +139,8 @@ def _routes(lifespan: Callable[[Any], AbstractAsyncContextManager[Any]], *, with
     for router in (*ROOT, *((DOCS,) if with_docs else ())):
         mount(dispatch, "", router, Route)
     dispatch.routes.append(WebSocketRoute("/api/projects/{projectId}/ws", ProjectSocket()))
+    for kind in (PlainRoute, WebSocketRoute):
+        dispatch.routes.append(kind("/socket.io/", transports.SocketIO()))
     dispatch.reindex()
     return dispatch
 
@@ -160,7 +168,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _limits_apart(settings: Settings) -> Limits:
-    return (("/api/files/upload", settings.storage.max_request_bytes), ("/webhooks/", _WEBHOOK_BYTES))
+    return (
+        ("/api/files/upload", settings.storage.max_request_bytes),
+        ("/webhooks/", _WEBHOOK_BYTES),
+        ("/socket.io/", transports.LARGEST),
+    )
 
 
 def _described(app: FastAPI) -> Callable[[], dict[str, Any]]:
@@ -182,7 +194,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             hub = Hub(Listening(clients.database), clients.notices)
-            app.state.realtime = Realtime(hub, clients.tokens, _sockets(settings))
+            app.state.realtime = _realtime(hub, clients.tokens, settings)
             app.state.activity = Activity(clients.database)
             gathering = asyncio.create_task(app.state.activity.run())
             # What is there by now stays: the collector need not look at it again while requests wait.
@@ -199,8 +211,16 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     return lifespan
 
 
-def _sockets(settings: Settings) -> Turns:
-    return Turns("connections_at_once", settings.events.connections, _SOCKETS)
+def _realtime(hub: Hub, tokens: Tokens, settings: Settings) -> Realtime:
+    events = settings.events
+    made = Realtime(
+        hub,
+        tokens,
+        persons=Turns("connections_at_once", events.connections, _SOCKETS),
+        organizations=Turns("connections_at_once", events.organization_connections, _ORGANIZATION_SOCKETS),
+        engine=Engine({}, lambda session: Connection(session, lambda: made)),
+    )
+    return made
 
 
 @asynccontextmanager

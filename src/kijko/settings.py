@@ -304,6 +304,8 @@ class Events(Group):
     """How long an event can still be asked for."""
     connections: int = Field(50, ge=1)
     """Sockets that one person may have open at once, in one process of the API."""
+    organization_connections: int = Field(5_000, ge=1)
+    """The same for all people of one organization together."""
 
 
 class Log(Group):

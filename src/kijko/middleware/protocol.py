@@ -3,6 +3,7 @@
 Started as `uvicorn --http kijko.middleware.protocol:Http --ws kijko.middleware.protocol:WebSocket`.
 """
 
+import contextlib
 import logging
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,9 +11,12 @@ from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from kijko.models.problem import problem
 
+FRAMES: Final = "kijko.frames"
+"""The ASGI extension under which a WebSocket's application finds its `Frames`."""
 _LONGEST_HEAD: Final = 65_536
 """Bytes of a request line with its headers. A browser's are a few thousand, with cookies and a token."""
 _MALFORMED: Final = (HTTPStatus.BAD_REQUEST, "MALFORMED_REQUEST", "The request is not valid HTTP/1.1. Mend the client.")
@@ -73,6 +77,52 @@ class WebSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **more: Any) -> None:  # Any: uvicorn's own
         super().__init__(*args, **more)
         self.logger = _quiet
+
+    async def run_asgi(self) -> None:
+        """Run the application, which may write frames by itself; then give the client a moment to take what is left."""
+        extensions: dict[str, Any] = {FRAMES: Frames(self)}  # Any: each extension's own
+        self.scope["extensions"] = extensions | (self.scope.get("extensions") or {})
+        try:
+            await super().run_asgi()
+        finally:
+            # Who reads nothing would keep what waits for it in memory for as long as it likes.
+            self.loop.call_later(self.close_timeout, self.transport.abort)
+
+
+class Frames:
+    """Writing to one WebSocket without waiting and without another copy: a server's frames have no mask, so the same
+    bytes go to all who are told the same."""
+
+    def __init__(self, protocol: WebSocket) -> None:
+        self._protocol = protocol
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        transport = self._protocol.transport
+        return 0 if transport.is_closing() else transport.get_write_buffer_size()
+
+    def write(self, frames: bytes) -> None:
+        """Whole frames, in the order of the calls. Nothing happens on a socket that is closed."""
+        protocol = self._protocol
+        if not (protocol.close_sent or protocol.transport.is_closing()):
+            protocol.transport.write(frames)
+
+    async def drained(self) -> None:
+        """Returns when the socket has taken most of what was written, or is closed."""
+        await self._protocol.writable.wait()
+
+    def close(self, code: int, reason: str) -> None:
+        """Closes it behind what was written. The application's `receive` then ends."""
+        protocol = self._protocol
+        if protocol.close_sent or protocol.transport.is_closing():
+            return
+        with contextlib.suppress(InvalidState):
+            protocol.conn.send_close(code, reason)
+        protocol.transport.write(b"".join(protocol.conn.data_to_send()))
+        protocol.close_sent = True
+        protocol.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        protocol.close_timer = protocol.loop.call_later(protocol.close_timeout, protocol.transport.close)
 
 
 _quiet: Final = logging.getLogger("uvicorn.websockets")

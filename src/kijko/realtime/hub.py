@@ -31,7 +31,11 @@ class Listener(Protocol):
     """A socket, in one room. None of its methods waits."""
 
     room: str
-    principal: Principal
+
+    @property
+    def principal(self) -> Principal:
+        """Whose it is, by the newest token."""
+        ...
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Events, in order."""

@@ -31,6 +31,10 @@ BAD_ID: Final = Refusal(4400, "lastId is not an id of this room. Send the last o
 BAD_MESSAGE: Final = Refusal(4400, 'Messages are JSON: {"event": "token:refresh", "data": {"token": "…"}}.')
 TOO_SLOW: Final = Refusal(4008, "You read too slowly. Connect again with the last id you got.")
 TOO_MANY_MESSAGES: Final = Refusal(4029, "You send too many messages. Connect again and send fewer.")
+BAD_PACKET: Final = Refusal(4400, "That is no packet of Socket.IO as this server reads it: texts, without bytes.")
+SILENT: Final = Refusal(4000, "Nothing was heard of you for too long. Connect again with the last ids you got.")
+NO_HANDSHAKE: Final = Refusal(4001, "No handshake came. Connect with your access token in auth.token.")
+DONE: Final = Refusal(1000, "")
 BROKEN: Final = Refusal(1011, "Something went wrong on our side. Please connect again.")
 
 

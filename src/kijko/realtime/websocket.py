@@ -7,8 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -21,33 +20,18 @@ from kijko.core.db.errors import DatabaseError
 from kijko.core.errors import AppError, Unauthenticated
 from kijko.core.tenancy import Principal, translate
 from kijko.core.tokens import Tokens
-from kijko.core.turns import Turns
-from kijko.realtime import frames, refusals
+from kijko.realtime import frames, ids, refusals
 from kijko.realtime.hub import Hub
 from kijko.realtime.outbox import Outbox
 from kijko.realtime.refusals import Refusal, Refused
+from kijko.realtime.shared import Realtime
+from kijko.realtime.token_life import TokenLife
 from kijko.services.events import Entry, NoSuchRoom, project_room
 
 _log = structlog.get_logger(__name__)
-_WARN_S: Final = 60.0
 _CLOSING_S: Final = 10.0
-_LARGEST_ID: Final = 2**53
 _MESSAGES_A_SECOND: Final = 20
 _CLOSED: Final = "websocket.disconnect"
-
-
-class OtherSession(Unauthenticated):
-    """The new token is of another person or session. Connect again with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Realtime:
-    """What the sockets of a process share."""
-
-    hub: Hub
-    tokens: Tokens
-    turns: Turns
-    """Who has how many."""
 
 
 class ProjectSocket:
@@ -61,7 +45,7 @@ class ProjectSocket:
         connection: _Connection | None = None
         try:
             room, after, principal = await _handshake(scope, found.tokens)
-            with found.turns.take(principal.user_id):
+            with found.admitted(principal):
                 connection = _Connection(room, principal, send, found.tokens)
                 await connection.live(found.hub, after, receive)
         except Refused as error:
@@ -85,7 +69,7 @@ async def _handshake(scope: Scope, tokens: Tokens) -> tuple[str, int | None, Pri
         project_id = UUID(scope["path_params"]["projectId"])
     except ValueError:
         raise NoSuchRoom from None
-    return project_room(project_id), _id(query.get("lastId", [""])[0]), principal
+    return project_room(project_id), ids.number_of(query.get("lastId", [""])[0]), principal
 
 
 class _Connection:
@@ -93,12 +77,15 @@ class _Connection:
 
     def __init__(self, room: str, principal: Principal, send: Send, tokens: Tokens) -> None:
         self.room = room
-        self.principal = principal
-        self._tokens = tokens
+        self._token = TokenLife(principal, tokens)
         self._last_id = 0
         self._ended: asyncio.Future[Refusal] = asyncio.get_running_loop().create_future()
-        self._renewed = asyncio.Event()
         self.outbox = Outbox(send, lambda: self._end(refusals.TOO_SLOW))
+
+    @property
+    def principal(self) -> Principal:
+        """Whose it is."""
+        return self._token.principal
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Sends events."""
@@ -127,15 +114,14 @@ class _Connection:
             newest = await hub.join(self, after, self._send_page)
             self._last_id = max(self._last_id, newest) if after is None else self._last_id
             self._say("joined", room=self.room, lastId=str(self._last_id))
-            with contextlib.ExitStack() as stack:
-                watching = asyncio.create_task(self._watch_token())
-                stack.callback(watching.cancel)
-                ends: list[asyncio.Future[Any]] = [self._ended, receiving]
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self._token.watch(self._warn, lambda: self._end(refusals.TOKEN_EXPIRED))
+            ends: list[asyncio.Future[Any]] = [self._ended, receiving]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
                 raise Refused(self._ended.result())
             receiving.result()
         finally:
+            self._token.stop()
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
             await hub.leave(self)
@@ -166,33 +152,14 @@ class _Connection:
 
     async def _renew(self, token: object) -> None:
         try:
-            principal = await self._tokens.verify(token if isinstance(token, str) else "")
-            if (principal.user_id, principal.session_id) != (self.principal.user_id, self.principal.session_id):
-                raise OtherSession
+            principal = await self._token.renew(token)
         except AppError as error:
             self._say("refused", code=error.code, message=error.detail)
             return
-        self.principal = principal
-        self._renewed.set()
         self._say("token:refreshed", expiresAt=frames.wire_time(principal.expires_at))
 
-    async def _watch_token(self) -> None:
-        """Warns a minute before the token ends, and ends the connection with it."""
-        while True:
-            self._renewed.clear()
-            expires = self.principal.expires_at
-            if await self._renewed_within(_left_s(expires) - _WARN_S):
-                continue
-            self._say("token:expiring", expiresAt=frames.wire_time(expires))
-            if not await self._renewed_within(_left_s(expires)):
-                self._end(refusals.TOKEN_EXPIRED)
-                return
-
-    async def _renewed_within(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0)):
-                await self._renewed.wait()
-        return self._renewed.is_set()
+    def _warn(self, expires: datetime) -> None:
+        self._say("token:expiring", expiresAt=frames.wire_time(expires))
 
     def _say(self, event: str, **data: Any) -> None:  # Any: JSON
         self.outbox.put(frames.message(event, data, last_id=self._last_id))
@@ -200,14 +167,6 @@ class _Connection:
     def _end(self, refusal: Refusal) -> None:
         if not self._ended.done():
             self._ended.set_result(refusal)
-
-
-def _id(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST_ID:
-        raise Refused(refusals.BAD_ID)
-    return int(text)
 
 
 def _read(given: Message) -> tuple[str, dict[str, Any]]:
@@ -219,10 +178,6 @@ def _read(given: Message) -> tuple[str, dict[str, Any]]:
         raise Refused(refusals.BAD_MESSAGE)
     data = body.get("data")
     return body["event"], data if isinstance(data, dict) else {}
-
-
-def _left_s(expires: datetime) -> float:
-    return (expires - datetime.now(UTC)).total_seconds()
 
 
 async def _close(send: Send, connection: _Connection | None, refusal: Refusal) -> None:

@@ -1,0 +1,244 @@
+"""Engine.IO 4, which carries Socket.IO: sessions over a WebSocket, over polling, or over first one and then the other.
+
+A session writes at once and never waits: to its WebSocket, or into the queue of which polls take. Both are bounded.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import orjson
+
+from kijko.core.errors import Unavailable
+from kijko.middleware.protocol import Frames
+from kijko.realtime import refusals
+from kijko.realtime.packets import Batch, frame
+from kijko.realtime.refusals import Refusal
+
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0", "1", "2", "3", "4", "5", "6"
+PROBE: Final = PING + "probe"
+LARGEST: Final = 65_536
+"""Bytes of a client's message, or of the body of a POST."""
+SEPARATOR: Final = "\x1e"
+_PING_S: Final = 20.0
+_PONG_S: Final = 20.0
+_MESSAGES: Final = 1000
+_BYTES: Final = 4_000_000
+_A_POLL: Final = 16
+"""Packets that one poll gets: the Python client takes no more at once."""
+_LINGER_S: Final = 30.0
+"""How long a poll may still fetch why its session has ended."""
+_MANY: Final = 20_000
+
+
+class Crowded(Unavailable):
+    """This server has as many connections as it takes. Connect again in a moment."""
+
+
+class Client(Protocol):
+    """Whoever talks over a session."""
+
+    async def hear(self, packet: str) -> None:
+        """A packet of Socket.IO from the other side."""
+        ...
+
+    def overflowed(self) -> None:
+        """The other side reads too slowly; the session is to be closed."""
+        ...
+
+    def left(self) -> None:
+        """The session has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The sessions of a process, by their ids."""
+
+    sessions: "dict[str, Session]"
+    accept: "Callable[[Session], Client]"
+
+    def open(self, frames: Frames | None) -> "Session":
+        """A new session: over that WebSocket, or over polling.
+
+        Raises:
+            Crowded: there are too many.
+        """
+        if len(self.sessions) >= _MANY:
+            raise Crowded
+        return Session(self, frames)
+
+
+class Session:
+    """One client's session. Its id is known to it alone."""
+
+    def __init__(self, engine: Engine, frames: Frames | None) -> None:
+        self.sid = secrets.token_urlsafe(18)
+        self.frames = frames
+        self.upgrading = False
+        self.polled = False
+        """Whether a poll is waiting."""
+        self._engine = engine
+        self._ended = False
+        self._queue: deque[str] = deque()
+        self._queued = 0
+        self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        engine.sessions[self.sid] = self
+        self._client = engine.accept(self)
+        self.send(OPEN + orjson.dumps(self._terms()).decode())
+        self._ping_later()
+
+    def _terms(self) -> dict[str, object]:
+        return {
+            "sid": self.sid,
+            "upgrades": [] if self.frames else ["websocket"],
+            "pingInterval": int(_PING_S * 1000),
+            "pingTimeout": int(_PONG_S * 1000),
+            "maxPayload": LARGEST,
+        }
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._ended
+
+    def send(self, text: str) -> None:
+        """Sends one packet."""
+        if self._ended:
+            return
+        if self.frames is not None:
+            self.frames.write(frame(text))
+        else:
+            self._enqueue((text,))
+
+    def send_batch(self, batch: Batch) -> None:
+        """Sends packets that others get too, unless too much waits for this one already."""
+        if self._ended:
+            return
+        if self._is_full():
+            self._client.overflowed()
+        elif self.frames is not None:
+            self.frames.write(batch.frames)
+        else:
+            self._enqueue(batch.texts)
+
+    async def drained(self) -> None:
+        """Returns when most of what was sent has been taken, or the session has ended."""
+        if self.frames is not None:
+            await self.frames.drained()
+            return
+        while self._queue and not self._ended and self.frames is None:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def close(self, refusal: Refusal) -> None:
+        """Ends it from this side, behind what was sent."""
+        if self._ended:
+            return
+        if self.frames is not None:
+            self.frames.close(refusal.code, refusal.reason)
+        else:
+            self._enqueue((CLOSE,))
+        self.end()
+
+    def shed(self) -> None:
+        """Forgets what waits for a poll: it will not be asked for in time."""
+        self._queue.clear()
+        self._queued = 0
+
+    def end(self) -> None:
+        """The other side has left, or is to be forgotten."""
+        if self._ended:
+            return
+        self._ended = True
+        self.upgrading = False
+        if self._timer is not None:
+            self._timer.cancel()
+        self._changed.set()
+        self._taken.set()
+        if self._queue and self.frames is None:
+            asyncio.get_running_loop().call_later(_LINGER_S, self._forget)
+        else:
+            self._forget()
+        self._client.left()
+
+    async def poll(self) -> str:
+        """What is new for who polls, as soon as there is something."""
+        self.polled = True
+        try:
+            while not self._queue and not self._ended and not self.upgrading and self.frames is None:
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self.polled = False
+        return self._take()
+
+    def _take(self) -> str:
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), _A_POLL))]
+        self._queued -= sum(map(len, taken))
+        self._taken.set()
+        if self._ended and not self._queue:
+            self._forget()
+        return SEPARATOR.join(taken) or NOOP
+
+    def probe(self, frames: Frames) -> None:
+        """A WebSocket asks to take over; polls are answered at once from now on, so that the client can stop them."""
+        self.upgrading = True
+        self._changed.set()
+        frames.write(frame(PONG + "probe"))
+
+    def upgrade(self, frames: Frames) -> None:
+        """The WebSocket takes over."""
+        self.upgrading = False
+        self.frames = frames
+        frames.write(b"".join(map(frame, self._queue)))
+        self.shed()
+        self._changed.set()
+        self._taken.set()
+
+    async def receive(self, packet: str) -> None:
+        """A packet of Engine.IO from the other side."""
+        kind = packet[:1]
+        if kind == MESSAGE:
+            await self._client.hear(packet[1:])
+        elif kind == PONG:
+            self._ping_later()
+        elif kind == CLOSE:
+            self.end()
+        elif kind != NOOP:
+            self.close(refusals.BAD_PACKET)
+
+    def _enqueue(self, texts: Sequence[str]) -> None:
+        self._queue.extend(texts)
+        self._queued += sum(map(len, texts))
+        self._changed.set()
+
+    def _is_full(self) -> bool:
+        if self.frames is not None:
+            return self.frames.waiting > _BYTES
+        return len(self._queue) > _MESSAGES or self._queued > _BYTES
+
+    def _ping_later(self) -> None:
+        if not self._ended:
+            self._after(_PING_S, self._ping)
+
+    def _ping(self) -> None:
+        self._after(_PONG_S, self._silent)
+        self.send(PING)
+
+    def _silent(self) -> None:
+        self.shed()
+        self.close(refusals.SILENT)
+
+    def _after(self, seconds: float, what: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, what)
+
+    def _forget(self) -> None:
+        self._engine.sessions.pop(self.sid, None)

@@ -1,0 +1,32 @@
+"""What the sockets of a process share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kijko.core.tenancy import Principal
+from kijko.core.tokens import Tokens
+from kijko.core.turns import Turns
+from kijko.realtime.engine import Engine
+from kijko.realtime.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Realtime:
+    """The rooms, the keys of tokens, who has how many connections, and Socket.IO's sessions."""
+
+    hub: Hub
+    tokens: Tokens
+    persons: Turns
+    organizations: Turns
+    engine: Engine
+
+    @contextmanager
+    def admitted(self, principal: Principal) -> Iterator[None]:
+        """One connection more, of a person and their organization, until the end of the block.
+
+        Raises:
+            Limited: they have all that they may.
+        """
+        with self.persons.take(principal.user_id), self.organizations.take(principal.organization_id):
+            yield

@@ -1,0 +1,167 @@
+"""/socket.io/: how packets of Engine.IO travel. A WebSocket from its beginning, polling, or one after the other."""
+
+import contextlib
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.types import Receive, Scope, Send
+
+from kijko.core.errors import AppError, Conflict, Invalid, NotFound
+from kijko.middleware.answer import send_problem
+from kijko.middleware.errors import MethodNotAllowed
+from kijko.middleware.protocol import FRAMES, Frames
+from kijko.realtime import refusals
+from kijko.realtime.engine import LARGEST, PROBE, SEPARATOR, UPGRADE, Session
+from kijko.realtime.shared import Realtime
+
+__all__ = ["LARGEST", "SocketIO"]
+
+_PROTOCOL: Final = "4"
+_CLOSED: Final = "websocket.disconnect"
+_PACKETS: Final = 100
+"""In the body of one POST."""
+
+
+class UnknownProtocol(Invalid):
+    """This server speaks Engine.IO 4: use a client of Socket.IO 3 or 4."""
+
+
+class UnknownTransport(Invalid):
+    """transport is polling or websocket."""
+
+    def __init__(self) -> None:
+        super().__init__(field="transport")
+
+
+class NoSuchSession(NotFound):
+    """There is no such session here. Connect again; with several servers, polling needs sticky sessions."""
+
+    code = "UNKNOWN_SESSION"
+
+
+class PolledTwice(Conflict):
+    """This session has a poll open already, or has gone over to a WebSocket."""
+
+    code = "POLLED_TWICE"
+
+
+class BadPayload(Invalid):
+    """The body is no payload of Engine.IO: texts, at most 100 of them, and no binary ones."""
+
+
+class SocketIO:
+    """The ASGI application behind the address. It finds what it needs as `app.state.realtime`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one WebSocket to its end."""
+        realtime: Realtime = scope["app"].state.realtime
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        asked = {name: query[name][0] for name in ("EIO", "transport", "sid") if name in query}
+        if scope["type"] == "websocket":
+            await _websocket(realtime, asked, scope["extensions"][FRAMES], receive, send)
+            return
+        try:
+            body = await _poll(realtime, asked, scope["method"], receive)
+        except AppError as error:
+            await send_problem(send, error)
+        else:
+            await _answer(send, body)
+
+
+async def _poll(realtime: Realtime, asked: dict[str, str], method: str, receive: Receive) -> str:
+    _check(asked)
+    if asked.get("transport") != "polling":
+        raise UnknownTransport
+    if method not in {"GET", "POST"}:
+        raise MethodNotAllowed
+    if method == "GET" and "sid" not in asked:
+        return await realtime.engine.open(None).poll()
+    session = realtime.engine.sessions.get(asked.get("sid", ""))
+    if session is None or (session.ended and method == "POST"):
+        raise NoSuchSession
+    if session.frames is not None or (method == "GET" and session.polled):
+        raise PolledTwice
+    if method == "GET":
+        return await session.poll()
+    for packet in await _payload(receive):
+        await session.receive(packet)
+    return "ok"
+
+
+async def _payload(receive: Receive) -> list[str]:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    try:
+        texts: list[str] = body.decode().split(SEPARATOR)
+    except UnicodeDecodeError:
+        raise BadPayload from None
+    if len(texts) > _PACKETS or any(text[:1] in {"", "b"} for text in texts):
+        raise BadPayload
+    return texts
+
+
+async def _answer(send: Send, body: str) -> None:
+    payload = body.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=UTF-8"),
+        (b"content-length", str(len(payload)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": payload})
+
+
+async def _websocket(realtime: Realtime, asked: dict[str, str], frames: Frames, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    session: Session | None = None
+    try:
+        _check(asked)
+        if "sid" not in asked:
+            session = realtime.engine.open(frames)
+        else:
+            session = await _upgraded(realtime, asked["sid"], frames, receive)
+        while session is not None and (text := await _next(receive)) is not None:
+            await session.receive(text)
+    except AppError as error:
+        found = refusals.of(error)
+        frames.close(4400 if isinstance(error, Invalid) else found.code, found.reason)
+    finally:
+        if session is not None:
+            session.end()
+
+
+async def _upgraded(realtime: Realtime, sid: str, frames: Frames, receive: Receive) -> Session | None:
+    """The session that goes on over this WebSocket; None where the client thought better of it."""
+    session = realtime.engine.sessions.get(sid)
+    if session is None or session.ended:
+        raise NoSuchSession
+    if session.frames is not None or session.upgrading:
+        raise PolledTwice
+    if await _next(receive) != PROBE:
+        frames.close(refusals.BAD_PACKET.code, refusals.BAD_PACKET.reason)
+        return None
+    session.probe(frames)
+    with contextlib.suppress(TimeoutError):
+        if await _next(receive) == UPGRADE and not session.ended:
+            session.upgrade(frames)
+            return session
+    session.upgrading = False
+    return None
+
+
+async def _next(receive: Receive) -> str | None:
+    """The next text; None where the client has left. Bytes are no packet."""
+    message = await receive()
+    if message["type"] == _CLOSED:
+        return None
+    return message.get("text") or "b"
+
+
+def _check(asked: dict[str, str]) -> None:
+    if asked.get("EIO") != _PROTOCOL:
+        raise UnknownProtocol

@@ -1,0 +1,100 @@
+"""Clients of Socket.IO for tests: the Python one here, the JavaScript one in `node`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import socketio
+from socketio.exceptions import ConnectionError as Refused
+
+Told = tuple[str, dict[str, Any], dict[str, Any]]
+
+
+class Client:
+    """The standard Python client, which does not connect again by itself. What it is told comes into one queue."""
+
+    def __init__(self) -> None:
+        self.raw = socketio.AsyncClient(reconnection=False)
+        self.told: asyncio.Queue[Told] = asyncio.Queue()
+        self.refusals: list[Any] = []
+        self.gone = asyncio.Event()
+        self.raw.on("*", self._take)
+        self.raw.on("connect_error", self.refusals.append)
+        self.raw.on("disconnect", lambda *_: self.gone.set())
+
+    async def _take(self, event: str, *arguments: Any) -> None:
+        self.told.put_nowait((event, *arguments))
+
+    async def next(self) -> Told:
+        """The next event: its name, data, and {room, id, timestamp}."""
+        async with asyncio.timeout(15):
+            return await self.told.get()
+
+    async def until(self, event: str) -> list[Told]:
+        """Every event up to one of that name."""
+        found = [await self.next()]
+        while found[-1][0] != event:
+            found.append(await self.next())
+        return found
+
+    async def numbers(self, upto: int) -> list[int]:
+        """What `publish` numbered, up to that number, in the order it came."""
+        found: list[int] = []
+        while not found or found[-1] != upto:
+            event, data, about = await self.next()
+            if event == "progress_update":
+                assert about["id"] == str(data["number"])
+                found.append(data["number"])
+        return found
+
+    async def ask(self, event: str, **data: Any) -> dict[str, Any]:
+        """The acknowledgement of an event."""
+        found: dict[str, Any] = await self.raw.call(event, data, timeout=15)
+        return found
+
+    async def join(self, project: dict[str, Any], *, last_id: object = None) -> dict[str, Any]:
+        """Joins a project's room."""
+        more = {} if last_id is None else {"lastId": last_id}
+        return await self.ask("join", room=f"project:{project['id']}", **more)
+
+    async def ended(self) -> None:
+        """Returns when the server has ended it."""
+        async with asyncio.timeout(15):
+            await self.gone.wait()
+
+
+@asynccontextmanager
+async def client(
+    stack_env: dict[str, str], token: str | None, *, transports: list[str] | None = None, url: str = "", **auth: Any
+) -> AsyncIterator[Client]:
+    """A connection after its handshake; its first event is `joined`, of the person's own room."""
+    one = Client()
+    try:
+        await one.raw.connect(
+            url or stack_env["KIJKO_API_URL"],
+            auth={**auth, **({} if token is None else {"token": token})},
+            transports=transports or ["websocket"],
+            wait_timeout=15,
+        )
+        yield one
+    finally:
+        await one.raw.shutdown()
+
+
+async def refusal(stack_env: dict[str, str], token: str | None, **more: Any) -> dict[str, Any]:
+    """What a refused handshake says."""
+    one = Client()
+    try:
+        await one.raw.connect(
+            stack_env["KIJKO_API_URL"],
+            auth={**more, **({} if token is None else {"token": token})},
+            transports=["websocket"],
+            wait_timeout=15,
+        )
+    except Refused:
+        found: dict[str, Any] = one.refusals[0]
+        return found
+    finally:
+        await one.raw.shutdown()
+    raise AssertionError("it was let in")
