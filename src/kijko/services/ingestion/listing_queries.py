@@ -55,8 +55,8 @@ async def add_names(
 
 
 # What the ingestion that serves has read of the same content with the same options is not read again. No index serves
-# how the organization is compared: before the table was ever analyzed, the primary key looks as good as the one by path,
-# and would read a whole list for each file.
+# how the organization is compared: before the table was ever analyzed, the primary key looks as good as the one by
+# path, and would read a whole list for each file.
 _COMPARE = Statement(
     """
     update ingestion_files n
