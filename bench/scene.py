@@ -71,6 +71,7 @@ def scene() -> Iterator[Scene]:
         "KIJKO_GIT_ALLOWED_HOSTS": json.dumps([git.pair]),
         "KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps([{"issuer": url, "jwks_url": url}]),
     }
+    environ["KIJKO_EVENTS_CONNECTIONS"] = "5000"
     parts = ("postgres", "redis", "mail", "stripe", "api", "worker", "scheduler")
     stack = Stack(folder / "home", parts=parts, environ=environ, say=print)
     stack.start()

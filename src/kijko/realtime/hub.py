@@ -17,7 +17,7 @@ from kijko.core.db.errors import DatabaseError
 from kijko.core.errors import AppError
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Principal
-from kijko.services.events import PAGE, Entry, Head, Listening, notice_of
+from kijko.services.events import PAGE, Entry, Head, Listening, Page, notice_of
 
 _LOOK_S: Final = 1.0
 _AT_ONCE: Final = 1000
@@ -142,13 +142,9 @@ class _Room:
 
     async def _read(self) -> None:
         while self.places:
-            asking = list(self.places) if time.monotonic() - self._asked > _TRUST_S else []
+            asking = self._to_ask(_TRUST_S)
             page = await self._log.read(self.name, self.position, asking)
-            if asking:
-                self._asked = time.monotonic()
-            for place, reason in page.refused:
-                if self.places.pop(asking[place], None) is not None:
-                    asking[place].refuse(reason)
+            self._answered(asking, page)
             if page.head.last_id < self.position:  # the database was restored to an earlier day
                 self._begin_anew(page.head.last_id)
             elif page.entries:
@@ -156,7 +152,25 @@ class _Room:
                 for one in list(self.places.values()):
                     one.take(page.entries)
             if len(page.entries) < PAGE:
+                if not asking:
+                    await self._ask_ahead()
                 return
+
+    def _to_ask(self, older_s: float) -> list[Listener]:
+        """Who is to be asked about, where the last answer is older than that."""
+        return list(self.places) if time.monotonic() - self._asked > older_s else []
+
+    def _answered(self, asking: Sequence[Listener], page: Page) -> None:
+        if asking:
+            self._asked = time.monotonic()
+        for place, reason in page.refused:
+            if self.places.pop(asking[place], None) is not None:
+                asking[place].refuse(reason)
+
+    async def _ask_ahead(self) -> None:
+        """Events come thick: who may still listen is asked when these are handed over, so the next ones do not wait."""
+        if asking := self._to_ask(_TRUST_S / 2):
+            self._answered(asking, await self._log.read(self.name, _start(None), asking))
 
     def _begin_anew(self, newest: int) -> None:
         self.position = newest

@@ -29,6 +29,7 @@ class Again:
     """The attempt failed in a way that may pass; the next one is to begin after the delay."""
 
     id: UUID
+    user_id: UUID
     attempts: int
     delay_s: float
     ran: bool
@@ -39,6 +40,7 @@ class Ended:
     """The run is over. `ran` says whether a model worked for it, which is what a quota counts."""
 
     ending: Ending
+    user_id: UUID
     ran: bool
 
 
@@ -82,11 +84,13 @@ async def run(
             ExecutionErrorCode.INTERNAL, "Something went wrong on our side. It was logged; please try again.", ran=False
         )
     else:
-        return Ended(_completed(claimed, prompt, bound, answer, _ms(began)), ran=True)
+        return Ended(_completed(claimed, prompt, bound, answer, _ms(began)), claimed.user_id, ran=True)
     delay = rules.retry_delay_s(failure.code, claimed.attempts, most=max_attempts, asked_s=failure.retry_after_s)
     if delay is not None:
-        return Again(claimed.id, claimed.attempts, delay, failure.ran)
-    return Ended(_failed(claimed, prompt, bound, failure, _ms(began)), ran=claimed.model_ran or failure.ran)
+        return Again(claimed.id, claimed.user_id, claimed.attempts, delay, failure.ran)
+    return Ended(
+        _failed(claimed, prompt, bound, failure, _ms(began)), claimed.user_id, ran=claimed.model_ran or failure.ran
+    )
 
 
 def _ms(began: float) -> int:

@@ -14,6 +14,7 @@ from kijko.core.db.errors import ConstraintViolation, DatabaseError, InvalidArgu
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
+from kijko.services.events import told, user_room
 from kijko.services.executions import work_queries as queries
 from kijko.services.executions.run import Again, Ended
 
@@ -102,7 +103,7 @@ class Writer:
         """What the database refuses ends as a failure without its texts; if that fails too, the lease runs out."""
         _log.error("execution.unwritable", execution_id=str(id_of(outcome)), error=str(error))
         if isinstance(outcome, Ended) and outcome.ending.error_code != ExecutionErrorCode.INTERNAL:
-            await self.write([Ended(_without_texts(outcome.ending), outcome.ran)])
+            await self.write([Ended(_without_texts(outcome.ending), outcome.user_id, outcome.ran)])
 
     async def _keep(self, batch: Sequence[Outcome]) -> list[UUID]:
         endings = [one for one in batch if isinstance(one, Ended)]
@@ -124,6 +125,7 @@ class Writer:
     async def _tell(self, batch: Sequence[Outcome], ended: Sequence[UUID]) -> None:
         if ended:  # first: somebody may wait for it
             await self._notices.publish([str(one) for one in ended])
+        await told(self._notices, {user_room(one.user_id) for one in batch})
         kept = set(ended)
         for one in batch:
             if isinstance(one, Ended) and one.ending.id in kept:
