@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from kijko.core.errors import NotFound
+from kijko.routers import asyncapi
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,6 +53,17 @@ async def asset(asset: str) -> Response:
 async def document(request: Request) -> Response:
     """Every operation and shape of the API."""
     return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
+
+
+@router.get("/asyncapi.json", summary="What is told over sockets, for programs (AsyncAPI 3.0)")
+async def events() -> Response:
+    """Every event of every room, with its shape."""
+    return Response(_events(), media_type="application/json")
+
+
+@cache
+def _events() -> bytes:
+    return orjson.dumps(asyncapi.described())
 
 
 @cache
