@@ -63,6 +63,7 @@ _EXPORTS: Final = "You have two exports under way. Wait until one of them has en
 _MOST_EXPORTS: Final = 2
 _SOCKETS: Final = "You have as many connections open as you may. Close one, then connect again."
 _ORGANIZATION_SOCKETS: Final = "Your organization has as many connections open as it may. Close one, then connect."
+_STREAMS: Final = "You follow as many executions at once as you may. Wait until one of them has ended."
 _NEEDED: Final = (
     "database.api_url",
     "redis.url",
@@ -255,6 +256,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             storage=ObjectStorage(settings.storage),
             exports=Turns("exports_at_once", _MOST_EXPORTS, _EXPORTS),
             uploads=Turns("uploads_at_once", settings.storage.max_at_once, _UPLOADS),
+            streams=Turns("streams_at_once", settings.events.connections, _STREAMS),
             stripe=stripe,
             keycloak=keycloak,
             mail=mail.connect(settings.mail),

@@ -36,6 +36,8 @@ class Clients:
     """Who is uploading."""
     exports: Turns
     """Who is exporting: each export holds a connection."""
+    streams: Turns
+    """Who follows executions."""
     stripe: Stripe
     keycloak: Keycloak
     mail: Mailer | None

@@ -7,6 +7,21 @@ lease, and only its holder writes its result; the quota is taken with the row an
 from kijko.services.executions.requests import Accepted, Checked, accept, check
 from kijko.services.executions.results import ENDED, get, outcome, wait
 from kijko.services.executions.runner import Runner
+from kijko.services.executions.stream import Told, follow, place_of
 from kijko.services.executions.sweep import sweep
 
-__all__ = ["ENDED", "Accepted", "Checked", "Runner", "accept", "check", "get", "outcome", "sweep", "wait"]
+__all__ = [
+    "ENDED",
+    "Accepted",
+    "Checked",
+    "Runner",
+    "Told",
+    "accept",
+    "check",
+    "follow",
+    "get",
+    "outcome",
+    "place_of",
+    "sweep",
+    "wait",
+]
