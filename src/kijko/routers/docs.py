@@ -9,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from kijko.core.errors import NotFound
+from kijko.routers.asyncapi import asyncapi_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,6 +53,12 @@ async def asset(asset: str) -> Response:
 async def document(request: Request) -> Response:
     """Every operation and shape of the API."""
     return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
+
+
+@router.get("/asyncapi.json", summary="The events, for programs (AsyncAPI 3.0)")
+async def events(request: Request) -> Response:
+    """Every event of a room or a connection, with the shape of its data."""
+    return Response(orjson.dumps(asyncapi_of(request.app.version)), media_type="application/json")
 
 
 @cache

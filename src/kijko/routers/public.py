@@ -21,5 +21,6 @@ PUBLIC: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/docs"): "documentation; outside production",
     ("GET", "/docs/{asset}"): "documentation; outside production",
     ("GET", "/openapi.json"): "documentation; outside production",
+    ("GET", "/asyncapi.json"): "the documentation of events",
 }
 """(method, path template) → why it is public."""
