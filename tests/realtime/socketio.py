@@ -1,6 +1,7 @@
 """Clients of Socket.IO for tests: the Python one here, the JavaScript one in `node`."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,7 +9,16 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionError as Refused
 
+from kijko.models.base import Wire
+from kijko.models.events import EVENTS, About
+
+_SHAPES = {one.name: one.data for one in EVENTS if not one.by_client}
 Told = tuple[str, dict[str, Any], dict[str, Any]]
+
+
+def _nulls(shape: type[Wire]) -> dict[str, None]:
+    """What may be left out."""
+    return {field.alias or name: None for name, field in shape.model_fields.items() if not field.is_required()}
 
 
 class Client:
@@ -24,6 +34,12 @@ class Client:
         self.raw.on("disconnect", lambda *_: self.gone.set())
 
     async def _take(self, event: str, *arguments: Any) -> None:
+        data, about = arguments
+        About.model_validate(about)
+        if "number" not in data:  # `publish` only numbers its events
+            shape = _SHAPES[event]
+            told = json.loads(json.dumps(data).replace(".000000Z", "Z"))
+            assert shape.model_validate(data).model_dump(mode="json", by_alias=True) == {**_nulls(shape), **told}
         self.told.put_nowait((event, *arguments))
 
     async def next(self) -> Told:

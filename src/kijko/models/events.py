@@ -1,18 +1,17 @@
-"""What is told in rooms and over their connections: each event's name, its shape, and when it comes."""
+"""Events on the wire: what rooms and connections are told, and what a client may say. `EVENTS` lists them all."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import JsonValue
-
-from kijko.models.base import Timestamp, Wire
+from kijko.models.base import Amount, Timestamp, Wire
+from kijko.models.enums import IngestionPhase, ProjectStatus
 from kijko.models.executions import SkillExecution
 from kijko.models.projects import IngestionMetrics
 
 
 class About(Wire):
-    """An event's second argument over Socket.IO; the plain WebSocket has id and timestamp in the message."""
+    """The second argument of every event. Keep the id: it is what you join with when you come back."""
 
     room: str
     id: str
@@ -20,10 +19,10 @@ class About(Wire):
 
 
 class PhaseStarted(Wire):
-    """A phase of an ingestion begins."""
+    """An ingestion enters a phase."""
 
     project_id: UUID
-    phase: str
+    phase: IngestionPhase
     message: str
     start_time: Timestamp
     total_phases: int
@@ -31,44 +30,57 @@ class PhaseStarted(Wire):
 
 
 class ProgressUpdate(Wire):
-    """An ingestion goes on. The percentage never goes back."""
+    """How far an ingestion is."""
 
     project_id: UUID
-    phase: str
-    progress_percent: float
+    phase: IngestionPhase
+    progress_percent: Amount
     message: str
     metrics: IngestionMetrics
 
 
-class IngestionError(Wire):
-    """An ingestion has failed; `ingestion_complete` follows."""
+class IngestedProject(Wire):
+    """The project as an ingestion left it."""
+
+    id: UUID
+    name: str
+    status: ProjectStatus
+    total_repos: int
+    total_files: int
+    original_tokens: int
+    optimized_tokens: int
+    ingestion_time_seconds: Amount | None
+    updated_at: Timestamp
+
+
+class IngestionComplete(Wire):
+    """An ingestion has ended, well or not."""
 
     project_id: UUID
-    phase: str | None
-    error_code: str
-    error_message: str
+    success: bool
+    total_duration_seconds: Amount | None
+    final_metrics: IngestionMetrics
+    project: IngestedProject
+
+
+class IngestionFailed(Wire):
+    """What went wrong with an ingestion."""
+
+    project_id: UUID
+    phase: IngestionPhase
+    error_code: str | None
+    error_message: str | None
     recoverable: bool
     retry_count: int
 
 
-class IngestionComplete(Wire):
-    """An ingestion has ended, well or not; `project` has what changed of it."""
-
-    project_id: UUID
-    success: bool
-    total_duration_seconds: float | None
-    final_metrics: IngestionMetrics
-    project: dict[str, JsonValue]
-
-
 class ExecutionUpdate(Wire):
-    """A run of yours has ended, or waits for another attempt. Its prompt and citations are not told, nor is its output
-    where the prompt held a project's code: read the execution."""
+    """An execution has ended, or waits for another attempt. Without its prompt; see docs/realtime.md."""
 
     execution: SkillExecution
 
 
-class Joined(Wire):
+class RoomAt(Wire):
     """What was missed has been sent, and from here on the room is live."""
 
     room: str
@@ -76,48 +88,52 @@ class Joined(Wire):
 
 
 class Gap(Wire):
-    """Events before this id are no longer kept: what they told is to be fetched anew."""
+    """Events before this id are no longer kept: fetch anew what the room is about."""
 
     room: str
     oldest_id: str
 
 
-class Left(Wire):
-    """This room is not yours to hear any more."""
+class LeftRoom(Wire):
+    """You left that room; with a code, because you may not be in it any more."""
 
     room: str
-    code: str
-    message: str
+    code: str | None = None
+    message: str | None = None
 
 
-class TokenTime(Wire):
-    """Until when your token counts."""
+class TokenEnd(Wire):
+    """When your token ends."""
 
     expires_at: Timestamp
 
 
-class Told(Wire):
-    """What was not taken, or why the connection is closed: a code, and a sentence."""
+class Reason(Wire):
+    """Why: a code for programs, a sentence for people."""
 
     code: str
     message: str
 
 
-class JoinRoom(Wire):
-    """Acknowledged with {ok: true, room, lastId} when it is live, else with {ok: false, code, message}."""
+class Nothing(Wire):
+    """No data."""
+
+
+class Join(Wire):
+    """Hear a room, from what follows that id on or from now. Answered {ok: true, room, lastId} when it is live."""
 
     room: str
     last_id: str | None = None
 
 
-class LeaveRoom(Wire):
-    """Acknowledged with {ok: true, room}."""
+class Leave(Wire):
+    """Hear it no more."""
 
     room: str
 
 
-class RefreshToken(Wire):
-    """A new access token of the same person and session. Acknowledged with {ok: true, expiresAt}."""
+class NewToken(Wire):
+    """A new access token of the same person and session, so that the connection goes on."""
 
     token: str
 
@@ -127,30 +143,33 @@ Channel = Literal["project", "user", "organization", "connection"]
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """An event, where it is told, and whether the client is who sends it."""
+    """One event: where it is told, its data, and whether the server says it or the client."""
 
     name: str
-    shape: type[Wire]
-    channel: Channel
-    sent: bool = False
+    data: type[Wire]
+    channels: tuple[Channel, ...]
+    by_client: bool = False
 
 
 EVENTS: Final = (
-    Described("phase_started", PhaseStarted, "project"),
-    Described("progress_update", ProgressUpdate, "project"),
-    Described("error", IngestionError, "project"),
-    Described("ingestion_complete", IngestionComplete, "project"),
-    Described("execution_update", ExecutionUpdate, "user"),
-    Described("ingestion:complete", IngestionComplete, "user"),
-    Described("joined", Joined, "connection"),
-    Described("gap", Gap, "connection"),
-    Described("left", Left, "connection"),
-    Described("token:expiring", TokenTime, "connection"),
-    Described("token:refreshed", TokenTime, "connection"),
-    Described("token:expired", TokenTime, "connection"),
-    Described("refused", Told, "connection"),
-    Described("closed", Told, "connection"),
-    Described("join", JoinRoom, "connection", sent=True),
-    Described("leave", LeaveRoom, "connection", sent=True),
-    Described("token:refresh", RefreshToken, "connection", sent=True),
+    Described("phase_started", PhaseStarted, ("project",)),
+    Described("progress_update", ProgressUpdate, ("project",)),
+    Described("ingestion_complete", IngestionComplete, ("project",)),
+    Described("error", IngestionFailed, ("project",)),
+    Described("ingestion:complete", IngestionComplete, ("user",)),
+    Described("execution_update", ExecutionUpdate, ("user",)),
+    Described("joined", RoomAt, ("connection",)),
+    Described("gap", Gap, ("connection",)),
+    Described("left", LeftRoom, ("connection",)),
+    Described("token:expiring", TokenEnd, ("connection",)),
+    Described("token:expired", TokenEnd, ("connection",)),
+    Described("token:refreshed", TokenEnd, ("connection",)),
+    Described("refused", Reason, ("connection",)),
+    Described("closed", Reason, ("connection",)),
+    Described("pong", Nothing, ("connection",)),
+    Described("join", Join, ("connection",), by_client=True),
+    Described("leave", Leave, ("connection",), by_client=True),
+    Described("token:refresh", NewToken, ("connection",), by_client=True),
+    Described("ping", Nothing, ("connection",), by_client=True),
 )
+"""Every event there is."""

@@ -169,7 +169,7 @@ class Connection:
                 self._session.close(refusals.BAD_PACKET)
                 return
         if name == "ping":
-            self._answer(packet, "pong", {"ok": True})
+            self._answer(packet, "pong", {})
         elif name == "join":
             self._join(packet, data)
         elif name == "leave":

@@ -1,73 +1,78 @@
-"""The document of what is told over sockets, made of the shapes that are told (AsyncAPI 3.0)."""
+"""The events described for programs: an AsyncAPI 3.0 document, made of the models in `kijko.models.events`."""
 
-from importlib.metadata import version
 from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from kijko.models.base import Wire
 from kijko.models.events import EVENTS, About, Described
 
-_PLACE: Final = "#/components/schemas/{model}"
-_ADDRESSES: Final = {
-    "project": ("project:{projectId}", "Whoever may read a project."),
-    "user": ("user:{userId}", "One person; joined with the handshake."),
-    "organization": ("organization:{organizationId}", "The people of an organization."),
-    "connection": (None, "The connection itself."),
+Json = dict[str, Any]  # AsyncAPI's own JSON
+
+_INTRODUCTION: Final = """
+Socket.IO (clients of version 3 and 4) at `/socket.io`, with `auth: {token, lastId?}` in the handshake. An event has
+two arguments: its data, described here, and `{room, id, timestamp}`, described as `About`. Ids count from 1 in each
+room; whoever joins with the last id they saw gets what they missed, each event once and in order. Your own room is
+joined with the handshake.
+
+A project's events also come as JSON `{event, data, timestamp, id}` over a WebSocket,
+`/api/projects/{id}/ws?token=&lastId=`.
+"""
+_CHANNELS: Final[dict[str, tuple[str | None, str]]] = {
+    "project": ("project:{id}", "The room of a project, for whoever may read it."),
+    "user": ("user:{id}", "A person's own room, joined with the handshake."),
+    "organization": ("organization:{id}", "The room of an organization's members."),
+    "connection": (None, "What concerns one connection."),
 }
 
-Json = dict[str, Any]  # of the AsyncAPI document
 
-
-def described() -> Json:
+def asyncapi_of(version: str) -> Json:
     """The document."""
-    shapes = {event.shape for event in EVENTS} | {About}
-    ordered = sorted(shapes, key=lambda shape: shape.__name__)
-    _, schemas = models_json_schema([(shape, "serialization") for shape in ordered], ref_template=_PLACE)
+    models: list[type[Wire]] = sorted({About, *(one.data for one in EVENTS)}, key=lambda model: model.__name__)
+    _, found = models_json_schema(
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
+    )
     return {
         "asyncapi": "3.0.0",
-        "info": {
-            "title": "Kijko, real time",
-            "version": version("kijko"),
-            "description": "Socket.IO at /socket.io, and a project's events as JSON messages at /api/projects/{id}/ws.",
-        },
+        "info": {"title": "Kijko", "version": version, "description": _INTRODUCTION.strip()},
         "defaultContentType": "application/json",
-        "channels": {name: _channel(name) for name in _ADDRESSES},
-        "operations": {_key(event): _operation(event) for event in EVENTS},
-        "components": {"messages": {_key(event): _message(event) for event in EVENTS}, "schemas": schemas["$defs"]},
+        "channels": {name: _channel(name) for name in _CHANNELS},
+        "operations": {
+            _key(f"{channel}.{one.name}"): _operation(one, channel) for one in EVENTS for channel in one.channels
+        },
+        "components": {"messages": {_key(one.name): _message(one) for one in EVENTS}, "schemas": found["$defs"]},
     }
 
 
 def _channel(name: str) -> Json:
-    address, description = _ADDRESSES[name]
-    messages = {
-        _key(event): {"$ref": f"#/components/messages/{_key(event)}"} for event in EVENTS if event.channel == name
+    address, description = _CHANNELS[name]
+    told = {_key(one.name) for one in EVENTS if name in one.channels}
+    found: Json = {
+        "address": address,
+        "description": description,
+        "messages": {key: {"$ref": f"#/components/messages/{key}"} for key in sorted(told)},
     }
-    channel: Json = {"address": address, "description": description, "messages": messages}
     if address is not None:
-        parameter = address.split("{")[1].rstrip("}")
-        channel["parameters"] = {parameter: {"description": "An id, lower case."}}
-    return channel
+        found["parameters"] = {"id": {"description": "The id, a UUID."}}
+    return found
 
 
-def _operation(event: Described) -> Json:
-    channel = f"#/channels/{event.channel}"
+def _operation(one: Described, channel: str) -> Json:
     return {
-        "action": "receive" if event.sent else "send",
-        "channel": {"$ref": channel},
-        "messages": [{"$ref": f"{channel}/messages/{_key(event)}"}],
+        "action": "receive" if one.by_client else "send",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{_key(one.name)}"}],
     }
 
 
-def _message(event: Described) -> Json:
-    message: Json = {
-        "name": event.name,
-        "summary": " ".join((event.shape.__doc__ or "").split()),
-        "payload": {"$ref": _PLACE.format(model=event.shape.__name__)},
+def _message(one: Described) -> Json:
+    return {
+        "name": one.name,
+        "summary": " ".join((one.data.__doc__ or "").split()),
+        "payload": {"$ref": f"#/components/schemas/{one.data.__name__}"},
     }
-    if event.channel != "connection":
-        message["headers"] = {"$ref": _PLACE.format(model="About")}
-    return message
 
 
-def _key(event: Described) -> str:
-    return f"{event.channel}.{event.name.replace(':', '_')}"
+def _key(name: str) -> str:
+    """A name as a key of the document, where a colon may not stand."""
+    return name.replace(":", "-")

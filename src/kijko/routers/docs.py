@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from kijko.core.errors import NotFound
-from kijko.routers import asyncapi
+from kijko.routers.asyncapi import asyncapi_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,15 +55,10 @@ async def document(request: Request) -> Response:
     return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
 
 
-@router.get("/asyncapi.json", summary="What is told over sockets, for programs (AsyncAPI 3.0)")
-async def events() -> Response:
-    """Every event of every room, with its shape."""
-    return Response(_events(), media_type="application/json")
-
-
-@cache
-def _events() -> bytes:
-    return orjson.dumps(asyncapi.described())
+@router.get("/asyncapi.json", summary="The events, for programs (AsyncAPI 3.0)")
+async def events(request: Request) -> Response:
+    """Every event of a room or a connection, with the shape of its data."""
+    return Response(orjson.dumps(asyncapi_of(request.app.version)), media_type="application/json")
 
 
 @cache
