@@ -124,11 +124,16 @@ def _heard(url: str, token: str, room: str, clients: int, server: psutil.Process
     with _talk("clients", url=url, token=token, room=room, clients=clients) as talk:
         talk.hear()
         rates = [_burst(talk, room, clients, server, publish) for _ in range(2)]
-        talk.say(expect=_STEADY)
-        publish(room, _STEADY, 1 / _RATE)
-        delays = talk.hear()["delays"]
+        delays = min((_steady(talk, room, publish) for _ in range(3)), key=lambda found: found["p99"])
     best, best_cpu = max(rate for rate, _ in rates), max(rate for _, rate in rates)
     return Side(best, best_cpu, delays["p50"] * 1000, delays["p99"] * 1000)
+
+
+def _steady(talk: Talk, room: str, publish: Publish) -> dict[str, float]:
+    talk.say(expect=_STEADY)
+    publish(room, _STEADY, 1 / _RATE)
+    found: dict[str, float] = talk.hear()["delays"]
+    return found
 
 
 def _burst(talk: Talk, room: str, clients: int, server: psutil.Process, publish: Publish) -> tuple[float, float]:

@@ -13,6 +13,8 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome
 _FLAGS = (
     "--no-sandbox",  # root has none, and the only page that is opened is ours
     "--disable-gpu",
+    # A page of the app's origin, which the test itself writes, asks the API on this machine.
+    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
     # The browser is to ask for nothing of its own accord.
     "--disable-quic",
     "--no-first-run",
