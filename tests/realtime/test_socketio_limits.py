@@ -165,6 +165,16 @@ async def test_an_organization_has_only_so_many_connections(
         assert (refused["data"]["code"], "organization" in refused["message"]) == ("RATE_LIMITED", True)
 
 
+async def test_people_without_an_organization_do_not_count_together(
+    person: Make, shared: Shared, stack_env: dict[str, str]
+) -> None:
+    tokens = [shared.issuer.token(person().id, None) for _ in range(3)]
+    most = int(stack_env["KIJKO_EVENTS_ORGANIZATION_CONNECTIONS"])
+    async with AsyncExitStack() as stack:
+        for number in range(most + 3):
+            await stack.enter_async_context(raw(stack_env, tokens[number % 3]))
+
+
 async def test_addresses_of_no_use_say_so(stack_env: dict[str, str]) -> None:
     async with httpx.AsyncClient(base_url=stack_env["KIJKO_API_URL"], timeout=30) as http:
         answers = [

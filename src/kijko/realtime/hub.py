@@ -82,6 +82,7 @@ class _Room:
         self.joining = 0
         self._log = log
         self._asked = 0.0
+        self._ahead: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._expecting = contextlib.ExitStack()
         self._notice = self._expecting.enter_context(notices.expect(notice_of(name)))
@@ -126,9 +127,11 @@ class _Room:
 
     async def close(self) -> None:
         """Nobody is in it any more."""
-        self._task.cancel()
+        tasks = [self._task, *([self._ahead] if self._ahead is not None else [])]
+        for task in tasks:
+            task.cancel()
         self._expecting.close()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read_on(self) -> None:
         while True:
@@ -153,7 +156,7 @@ class _Room:
                     one.take(page.entries)
             if len(page.entries) < PAGE:
                 if not asking:
-                    await self._ask_ahead()
+                    self._ask_ahead()
                 return
 
     def _to_ask(self, older_s: float) -> list[Listener]:
@@ -167,9 +170,14 @@ class _Room:
             if self.places.pop(asking[place], None) is not None:
                 asking[place].refuse(reason)
 
-    async def _ask_ahead(self) -> None:
-        """Events come thick: who may still listen is asked when these are handed over, so the next ones do not wait."""
-        if asking := self._to_ask(_TRUST_S / 2):
+    def _ask_ahead(self) -> None:
+        """Events come thick: who may still listen is asked beside them, so that the next ones do not wait for it."""
+        if self._ahead is None or self._ahead.done():
+            asking = self._to_ask(_TRUST_S / 2)
+            self._ahead = asyncio.create_task(self._ask(asking)) if asking else None
+
+    async def _ask(self, asking: Sequence[Listener]) -> None:
+        with _logged(self.name):
             self._answered(asking, await self._log.read(self.name, _start(None), asking))
 
     def _begin_anew(self, newest: int) -> None:

@@ -28,5 +28,7 @@ class Realtime:
         Raises:
             Limited: they have all that they may.
         """
-        with self.persons.take(principal.user_id), self.organizations.take(principal.organization_id):
+        # Whose token names no organization counts for themselves, and not together with all others of that kind.
+        whose = principal.organization_id or principal.user_id
+        with self.persons.take(principal.user_id), self.organizations.take(whose):
             yield
