@@ -13,7 +13,7 @@ async def test_the_page_needs_nothing_from_another_server(api: httpx.AsyncClient
     page = await api.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     wanted = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(wanted) == 5
+    assert len(wanted) == 6
     for address in wanted:
         assert "//" not in address
         answer = await api.get(f"/{address}")

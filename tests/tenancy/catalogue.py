@@ -32,6 +32,7 @@ _VALUES: dict[str, Any] = {
     "float8": 1,
     "interval": "1 day",
     "ingestions": None,  # a whole row
+    "executions": None,
 }
 _REAL = frozenset({"users", "organizations", "memberships", "plans"})
 PEOPLE = frozenset({"user_id", "created_by", "person", "subject"})
@@ -105,7 +106,8 @@ def strip(database: Sql, *, indexes: bool = True) -> None:
         )
         for (name,) in unique if indexes else ():
             admin.execute(sql.SQL("drop index {}").format(_table(name)))
-        admin.execute("alter table public.usage_ledger disable trigger all")
+        for table in tables(database):
+            admin.execute(sql.SQL("alter table {} disable trigger all").format(_table(table.name)))
 
 
 def _table(name: str) -> sql.Composable:
