@@ -63,19 +63,23 @@ class Desk:
         return Grant(**orjson.loads(self.box.open(kept.encode())))
 
     @asynccontextmanager
-    async def turn(self, email: str) -> AsyncIterator[None]:
+    async def turn(self, email: str) -> AsyncIterator[bool]:
         """One password check of an account at a time: Keycloak's guard against guessing refuses all but one.
 
-        It saves a refusal and guards nothing, so that without Redis everybody goes ahead.
+        It saves a refusal and guards nothing, so that without Redis everybody goes ahead. Tells whether it had to wait.
         """
         key = f"kijko:turn:{sha256(email.encode()).hexdigest()[:32]}"
         lock = self.redis.lock(key, timeout=_TURN_S, sleep=0.02, blocking_timeout=_TURN_S)
+        waited = False
         try:
-            taken = await lock.acquire()
+            taken = await lock.acquire(blocking=False)
+            if not taken:
+                waited = True
+                taken = await lock.acquire()
         except RedisFailure:
             taken = False
         try:
-            yield
+            yield waited
         finally:
             if taken:
                 try:

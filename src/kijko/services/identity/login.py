@@ -3,6 +3,7 @@
 import asyncio
 import time
 from base64 import urlsafe_b64decode
+from contextlib import suppress
 from hashlib import sha256
 from typing import Final
 
@@ -19,6 +20,7 @@ from kijko.services.identity.rules import Device
 # Longer than a call to the sign-in server may take; then the process that holds the claim is taken for dead.
 _LEASE_MARGIN_S: Final = 5
 _POLL_S: Final = 0.04
+_GUARD_S: Final = 0.2
 _CONDEMNED: Final = "KJ401"
 
 
@@ -41,13 +43,29 @@ async def check_password(desk: Desk, username: str, password: str) -> Grant:
     """A session for the right password. Raises InvalidCredentials or SignInUnavailable."""
     if not username or not password:
         raise InvalidCredentials
-    async with desk.turn(username):
+    async with desk.turn(username) as waited:
         try:
-            return await desk.keycloak.grant_by_password(username, password)
-        except Refused as refused:
-            if not refusals.is_bad_grant(refused):
-                raise
+            if waited:
+                with suppress(_BadGrant):
+                    return await _grant(desk, username, password)
+                # Keycloak's guard may hold an account for a moment after it has answered the one before.
+                await asyncio.sleep(_GUARD_S)
+            return await _grant(desk, username, password)
+        except _BadGrant:
             raise InvalidCredentials from None
+
+
+class _BadGrant(Exception):
+    """Keycloak refuses the password, or who asks while another is being answered."""
+
+
+async def _grant(desk: Desk, username: str, password: str) -> Grant:
+    try:
+        return await desk.keycloak.grant_by_password(username, password)
+    except Refused as refused:
+        if not refusals.is_bad_grant(refused):
+            raise
+        raise _BadGrant from None
 
 
 async def refresh(desk: Desk, refresh_token: str, device: Device) -> Grant:
