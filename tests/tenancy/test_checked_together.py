@@ -69,6 +69,14 @@ def test_a_chunk_of_a_file_that_is_not_there_or_of_another_organization_is_refus
     with broken:
         database.run(_CHUNK, stranger.organization, mine, 10, [file])
     assert _chunks(database, file) == 0
+    with broken:  # also beside one that is right, in the same statement
+        database.run(
+            "insert into chunks (file_id, ordinal, id, organization_id, project_id, number, start_byte, end_byte, "
+            "start_line, end_line, tokens, kind, content) select %s, 1, gen_random_uuid(), o.id, %s, o.n, 0, 1, 1, 1, 1, "
+            "'code', 'x' from unnest(%s::uuid[]) with ordinality o (id, n)",
+            *(file, mine, [boss.organization, stranger.organization]),
+        )
+    assert _chunks(database, file) == 0
     database.run(_CHUNK, boss.organization, mine, 20, [file])
     assert _chunks(database, file) == 3
 
