@@ -72,8 +72,8 @@ def test_a_chunk_of_a_file_that_is_not_there_or_of_another_organization_is_refus
     with broken:  # also beside one that is right, in the same statement
         database.run(
             "insert into chunks (file_id, ordinal, id, organization_id, project_id, number, start_byte, end_byte, "
-            "start_line, end_line, tokens, kind, content) select %s, 1, gen_random_uuid(), o.id, %s, o.n, 0, 1, 1, 1, 1, "
-            "'code', 'x' from unnest(%s::uuid[]) with ordinality o (id, n)",
+            "start_line, end_line, tokens, kind, content) select %s, 1, gen_random_uuid(), o.id, %s, o.n, 0, 1, 1, 1, "
+            "1, 'code', 'x' from unnest(%s::uuid[]) with ordinality o (id, n)",
             *(file, mine, [boss.organization, stranger.organization]),
         )
     assert _chunks(database, file) == 0

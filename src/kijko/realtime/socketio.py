@@ -6,7 +6,6 @@ room is joined at the handshake, `auth {token, lastId?}`. An event has two argum
 
 import asyncio
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -20,6 +19,7 @@ from kijko.core.tenancy import translate
 from kijko.realtime import ids, packets, refusals
 from kijko.realtime.engine import Session
 from kijko.realtime.frames import wire_time
+from kijko.realtime.pace import Pace
 from kijko.realtime.packets import Packet
 from kijko.realtime.refusals import Refusal, Refused
 from kijko.realtime.seats import Seat
@@ -63,12 +63,12 @@ class Connection:
         self._seats: dict[str, Seat] = {}
         self._held = ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._second, self._count = 0, 0
+        self._pace = Pace(_MESSAGES_A_SECOND)
         self._deadline = asyncio.get_running_loop().call_later(_HANDSHAKE_S, self._too_late)
 
     async def hear(self, packet: str) -> None:
         """A packet from the client."""
-        if self._is_flood():
+        if self._pace.is_exceeded():
             self._end(Limited("You send too many messages. Send fewer."), refusals.TOO_MANY_MESSAGES, again=True)
             return
         try:
@@ -277,12 +277,6 @@ class Connection:
         if not again:
             self._session.send(packets.disconnected())
         self._session.close(refusal)
-
-    def _is_flood(self) -> bool:
-        now = int(time.monotonic())
-        self._count = self._count + 1 if now == self._second else 1
-        self._second = now
-        return self._count > _MESSAGES_A_SECOND
 
 
 class _OwnSeat(Seat):

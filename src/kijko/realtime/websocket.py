@@ -5,7 +5,6 @@ The server sends RealtimeMessages; the client may send `token:refresh` with a ne
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +22,7 @@ from kijko.core.tokens import Tokens
 from kijko.realtime import frames, ids, refusals
 from kijko.realtime.hub import Hub
 from kijko.realtime.outbox import Outbox
+from kijko.realtime.pace import Pace
 from kijko.realtime.refusals import Refusal, Refused
 from kijko.realtime.shared import Realtime
 from kijko.realtime.token_life import TokenLife
@@ -133,11 +133,9 @@ class _Connection:
 
     async def _receive(self, receive: Receive) -> None:
         """Returns when the client has left."""
-        second, count = 0, 0
+        pace = Pace(_MESSAGES_A_SECOND)
         while (given := await receive())["type"] != _CLOSED:
-            now = int(time.monotonic())
-            second, count = now, count + 1 if now == second else 1
-            if count > _MESSAGES_A_SECOND:
+            if pace.is_exceeded():
                 raise Refused(refusals.TOO_MANY_MESSAGES)
             await self._hear(given)
 

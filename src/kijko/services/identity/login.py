@@ -44,28 +44,21 @@ async def check_password(desk: Desk, username: str, password: str) -> Grant:
     if not username or not password:
         raise InvalidCredentials
     async with desk.turn(username) as waited:
-        try:
-            if waited:
-                with suppress(_BadGrant):
-                    return await _grant(desk, username, password)
-                # Keycloak's guard may hold an account for a moment after it has answered the one before.
-                await asyncio.sleep(_GUARD_S)
-            return await _grant(desk, username, password)
-        except _BadGrant:
-            raise InvalidCredentials from None
+        if waited:
+            with suppress(InvalidCredentials):
+                return await _granted(desk, username, password)
+            # Keycloak's guard may hold an account for a moment after it has answered the one before.
+            await asyncio.sleep(_GUARD_S)
+        return await _granted(desk, username, password)
 
 
-class _BadGrant(Exception):
-    """Keycloak refuses the password, or who asks while another is being answered."""
-
-
-async def _grant(desk: Desk, username: str, password: str) -> Grant:
+async def _granted(desk: Desk, username: str, password: str) -> Grant:
     try:
         return await desk.keycloak.grant_by_password(username, password)
     except Refused as refused:
         if not refusals.is_bad_grant(refused):
             raise
-        raise _BadGrant from None
+        raise InvalidCredentials from None
 
 
 async def refresh(desk: Desk, refresh_token: str, device: Device) -> Grant:

@@ -167,23 +167,7 @@ class _Reading:
 
     async def _stage(self, source: Source, read: Read) -> None:
         job = self._job
-        async with job.desk.writing:
-            job.check()
-            await self._write(source, read)
-        self._done += read.size_bytes + _FILE * len(read.places)
-        job.progress.add(
-            filesProcessed=len(read.places),
-            tokensProcessed=read.tokens,
-            bytesProcessed=read.size_bytes,
-            chunksCreated=read.pieces,
-            errorsEncountered=read.failed,
-        )
-        told = job.progress.metrics
-        words = f"Reading files: {told['filesProcessed']:,} of {told['totalFiles']:,}"
-        job.progress.reach(self._done / max(self._weight, 1), words)
-
-    async def _write(self, source: Source, read: Read) -> None:
-        job = self._job
+        job.check()
         base = 0
         if read.pieces:
             taken = await staging.take_numbers(job.reader, job.claimed, job.desk.worker, read.pieces)
@@ -195,3 +179,14 @@ class _Reading:
             if error.name in _GONE:
                 raise SourceGone from error
             raise
+        self._done += read.size_bytes + _FILE * len(read.places)
+        job.progress.add(
+            filesProcessed=len(read.places),
+            tokensProcessed=read.tokens,
+            bytesProcessed=read.size_bytes,
+            chunksCreated=read.pieces,
+            errorsEncountered=read.failed,
+        )
+        told = job.progress.metrics
+        words = f"Reading files: {told['filesProcessed']:,} of {told['totalFiles']:,}"
+        job.progress.reach(self._done / max(self._weight, 1), words)

@@ -48,9 +48,6 @@ class Desk:
     crew: Crew
     workspace: Workspace
     settings: Settings
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while much is written: that burns a core in Postgres, so one does it at a time, and people's statements find
-    another core free."""
 
 
 @dataclass(slots=True)

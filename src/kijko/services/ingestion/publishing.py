@@ -58,9 +58,8 @@ async def _index(job: Job, page: queries.Page) -> None:
     try:
         async with aclosing(job.desk.crew.run("index_files", page.files, seconds=settings.file_s)) as parts:
             async for made in parts:
-                async with job.desk.writing:
-                    job.check()
-                    await search.keep(job.desk.database, claimed.organization_id, claimed.project_id, claimed.id, made)
+                job.check()
+                await search.keep(job.desk.database, claimed.organization_id, claimed.project_id, claimed.id, made)
     except Broke:
         files = orjson.loads(page.files)
         if len(files) > 1:
