@@ -151,6 +151,7 @@ def _environment(shared: Shared) -> dict[str, str]:
         "KIJKO_MODELS_TIMEOUT_S": "5",
         "KIJKO_EVENTS_CONNECTIONS": "30",
         "KIJKO_EVENTS_ORGANIZATION_CONNECTIONS": "60",
+        "KIJKO_EVENTS_PRESENCE_GRACE_S": "2",
         "KIJKO_EMBEDDING_MODEL": "meaning-1",
         "KIJKO_EMBEDDING_BASE_URL": shared.models_url + "/v1",
         "KIJKO_EMBEDDING_API_KEY": "dev-only-embedding",

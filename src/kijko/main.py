@@ -49,6 +49,7 @@ from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
 from kijko.services.events import Listening
+from kijko.services.presence import Present
 from kijko.services.projects.activity import Activity
 from kijko.services.search import Questions
 from kijko.setting_errors import explained
@@ -195,9 +196,10 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             hub = Hub(Listening(clients.database), clients.notices)
-            app.state.realtime = _realtime(hub, clients.tokens, settings)
+            present = Present(clients.database)
+            app.state.realtime = _realtime(hub, clients.tokens, present, settings)
             app.state.activity = Activity(clients.database)
-            gathering = asyncio.create_task(app.state.activity.run())
+            gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, present)]
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -205,20 +207,22 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 yield
             finally:
                 await hub.close()
-                gathering.cancel()
-                await asyncio.wait([gathering])
+                for each in gathering:
+                    each.cancel()
+                await asyncio.wait(gathering)
         flush()
 
     return lifespan
 
 
-def _realtime(hub: Hub, tokens: Tokens, settings: Settings) -> Realtime:
+def _realtime(hub: Hub, tokens: Tokens, present: Present, settings: Settings) -> Realtime:
     events = settings.events
     made = Realtime(
         hub,
         tokens,
         persons=Turns("connections_at_once", events.connections, _SOCKETS),
         organizations=Turns("connections_at_once", events.organization_connections, _ORGANIZATION_SOCKETS),
+        present=present,
         engine=Engine({}, lambda session: Connection(session, lambda: made)),
     )
     return made

@@ -306,6 +306,8 @@ class Events(Group):
     """Sockets that one person may have open at once, in one process of the API."""
     organization_connections: int = Field(5_000, ge=1)
     """The same for all people of one organization together."""
+    presence_grace_s: float = Field(10, ge=0)
+    """So long after their last connection a person still counts as there."""
 
 
 class Log(Group):

@@ -13,6 +13,7 @@ from kijko.models.base import Wire
 from kijko.models.events import EVENTS, About
 
 _SHAPES = {one.name: one.data for one in EVENTS if not one.by_client}
+_AMBIENT = frozenset({"activity:new", "user:status"})
 Told = tuple[str, dict[str, Any], dict[str, Any]]
 
 
@@ -27,6 +28,8 @@ class Client:
     def __init__(self) -> None:
         self.raw = socketio.AsyncClient(reconnection=False)
         self.told: asyncio.Queue[Told] = asyncio.Queue()
+        self.around: asyncio.Queue[Told] = asyncio.Queue()
+        """What people do, and who of them is there: it is told whenever it happens, so it has a queue of its own."""
         self.refusals: list[Any] = []
         self.gone = asyncio.Event()
         self.raw.on("*", self._take)
@@ -40,12 +43,18 @@ class Client:
             shape = _SHAPES[event]
             told = json.loads(json.dumps(data).replace(".000000Z", "Z"))
             assert shape.model_validate(data).model_dump(mode="json", by_alias=True) == {**_nulls(shape), **told}
-        self.told.put_nowait((event, *arguments))
+        ambient = event in _AMBIENT and "number" not in data
+        (self.around if ambient else self.told).put_nowait((event, *arguments))
 
     async def next(self) -> Told:
         """The next event: its name, data, and {room, id, timestamp}."""
         async with asyncio.timeout(15):
             return await self.told.get()
+
+    async def next_around(self) -> Told:
+        """What somebody did next, or who came or went."""
+        async with asyncio.timeout(15):
+            return await self.around.get()
 
     async def until(self, event: str) -> list[Told]:
         """Every event up to one of that name."""

@@ -80,6 +80,29 @@ class ExecutionUpdate(Wire):
     execution: SkillExecution
 
 
+class ActivityNew(Wire):
+    """Somebody did something that concerns you: in a project that you may read, or in your organization."""
+
+    id: UUID
+    type: str
+    user: str
+    """Who did it, by name; Kijko where a push or a schedule did."""
+    user_id: UUID | None
+    project_id: UUID | None
+    description: str
+    """What was done, in words that follow the name."""
+    timestamp: Timestamp
+
+
+class UserStatus(Wire):
+    """A person who shares an organization with you has come, or has gone."""
+
+    user_id: UUID
+    status: Literal["online", "offline"]
+    since: Timestamp | None = None
+    """Null where you have just connected and are told who is there."""
+
+
 class RoomAt(Wire):
     """What was missed has been sent, and from here on the room is live."""
 
@@ -158,6 +181,8 @@ EVENTS: Final = (
     Described("error", IngestionFailed, ("project",)),
     Described("ingestion:complete", IngestionComplete, ("user",)),
     Described("execution_update", ExecutionUpdate, ("user",)),
+    Described("activity:new", ActivityNew, ("user",)),
+    Described("user:status", UserStatus, ("user", "connection")),
     Described("joined", RoomAt, ("connection",)),
     Described("gap", Gap, ("connection",)),
     Described("left", LeftRoom, ("connection",)),

@@ -9,16 +9,18 @@ from kijko.core.tokens import Tokens
 from kijko.core.turns import Turns
 from kijko.realtime.engine import Engine
 from kijko.realtime.hub import Hub
+from kijko.services.presence import Present
 
 
 @dataclass(frozen=True, slots=True)
 class Realtime:
-    """The rooms, the keys of tokens, who has how many connections, and Socket.IO's sessions."""
+    """The rooms, the keys of tokens, who has how many connections and who is there, and Socket.IO's sessions."""
 
     hub: Hub
     tokens: Tokens
     persons: Turns
     organizations: Turns
+    present: Present
     engine: Engine
 
     @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 
@@ -147,11 +148,16 @@ class Connection:
             return
         seat.open()
         seat.say("joined", room=seat.room, lastId=last_id)
+        self._held.enter_context(realtime.present.connected(principal.user_id, self._tell_present))
         self._life.watch(self._warn, self._expired)
 
     def _opened(self, seat: Seat) -> None:
         self._own = seat
         self._session.send(packets.connected(secrets.token_urlsafe(15)))
+
+    def _tell_present(self, colleagues: Sequence[UUID]) -> None:
+        for each in colleagues:
+            self._say("user:status", {"userId": str(each), "status": "online", "since": None})
 
     def _too_late(self) -> None:
         self._session.send(packets.refused("UNAUTHENTICATED", refusals.NO_HANDSHAKE.reason))

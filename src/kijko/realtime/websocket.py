@@ -20,7 +20,6 @@ from kijko.core.errors import AppError, Unauthenticated
 from kijko.core.tenancy import Principal, translate
 from kijko.core.tokens import Tokens
 from kijko.realtime import frames, ids, refusals
-from kijko.realtime.hub import Hub
 from kijko.realtime.outbox import Outbox
 from kijko.realtime.pace import Pace
 from kijko.realtime.refusals import Refusal, Refused
@@ -47,7 +46,7 @@ class ProjectSocket:
             room, after, principal = await _handshake(scope, found.tokens)
             with found.admitted(principal):
                 connection = _Connection(room, principal, send, found.tokens)
-                await connection.live(found.hub, after, receive)
+                await connection.live(found, after, receive)
         except Refused as error:
             await _close(send, connection, error.refusal)
         except AppError as error:
@@ -102,7 +101,7 @@ class _Connection:
         """Ends the connection."""
         self._end(refusals.of(reason))
 
-    async def live(self, hub: Hub, after: int | None, receive: Receive) -> None:
+    async def live(self, realtime: Realtime, after: int | None, receive: Receive) -> None:
         """Listens until the client leaves.
 
         Raises:
@@ -111,12 +110,13 @@ class _Connection:
         self._last_id = after or 0
         receiving = asyncio.create_task(self._receive(receive))
         try:
-            newest = await hub.join(self, after, self._send_page)
+            newest = await realtime.hub.join(self, after, self._send_page)
             self._last_id = max(self._last_id, newest) if after is None else self._last_id
             self._say("joined", room=self.room, lastId=str(self._last_id))
             self._token.watch(self._warn, lambda: self._end(refusals.TOKEN_EXPIRED))
             ends: list[asyncio.Future[Any]] = [self._ended, receiving]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            with realtime.present.connected(self.principal.user_id):
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
                 raise Refused(self._ended.result())
             receiving.result()
@@ -124,7 +124,7 @@ class _Connection:
             self._token.stop()
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
-            await hub.leave(self)
+            await realtime.hub.leave(self)
 
     async def _send_page(self, entries: Sequence[Entry]) -> None:
         for entry in entries:  # one by one: it is no slow reader who was away for long

@@ -20,12 +20,14 @@ from kijko.core.notices import Notices
 from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
 from kijko.services import (
+    activities,
     events,
     executions,
     idempotency,
     identity,
     ingestion,
     invitations,
+    presence,
     privacy,
     pushes,
     search,
@@ -45,6 +47,7 @@ _NEEDED = (
     "storage.url",
     "auth.encryption_key",
 )
+_MOMENT_S = 1.0
 _MINUTE_S = 60.0
 _HOUR_S = 3600.0
 _log = structlog.get_logger(__name__)
@@ -92,6 +95,12 @@ async def run(settings: Settings) -> None:
                 settings.worker.sweep_s,
                 "ingestions",
                 lambda: ingestion.sweep(database, jobs, notices, max_attempts=settings.ingestion.max_attempts),
+            ),
+            _every(_MOMENT_S, "activities", lambda: activities.tell(database, notices)),
+            _every(
+                _MOMENT_S,
+                "presence",
+                lambda: presence.tell(database, notices, grace_s=settings.events.presence_grace_s),
             ),
             _every(_MINUTE_S, "events", lambda: events.trim(database, keep_s=settings.events.keep_s)),
             _every(_MINUTE_S, "sign-in", lambda: identity.repair(database, keycloak, settings)),
