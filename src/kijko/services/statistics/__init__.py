@@ -5,11 +5,13 @@ number means is in docs/executions.md. Invariants: every number counts what the 
 agrees with the ledger at every moment; no deletion of skills or executions changes it.
 """
 
-from kijko.services.statistics.rules import PERIODS, Period, Span, last_days
+from kijko.services.statistics.rules import EARLIEST, LATEST, PERIODS, Period, Span, last_days, midnight
 from kijko.services.statistics.statistics import costs, counts, dashboard, performance, projection
 from kijko.services.statistics.sweeping import sweep
 
 __all__ = [
+    "EARLIEST",
+    "LATEST",
     "PERIODS",
     "Period",
     "Span",
@@ -17,6 +19,7 @@ __all__ = [
     "counts",
     "dashboard",
     "last_days",
+    "midnight",
     "performance",
     "projection",
     "sweep",
