@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from kijko.models.base import Amount, JsonValue, Request, Text, Timestamp, Wire
+from kijko.models.base import Amount, JsonValue, Page, Request, Text, Timestamp, Wire
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus, ExecutionType
-from kijko.models.skills import SkillContext
+from kijko.models.skills import Skill, SkillContext
 
 
 class ExecuteSkillRequest(Request):
@@ -69,3 +69,29 @@ class SkillExecution(Wire):
     rendered_prompt: str | None = None
     executed_at: Timestamp
     completed_at: Timestamp | None = None
+
+
+class ExecutionWithSkill(SkillExecution):
+    """A run, with the skill as it is now."""
+
+    skill: Skill | None = None
+
+
+class ExecutionPage(Page):
+    """A page of executions, newest first."""
+
+    executions: list[ExecutionWithSkill]
+
+
+class RetryResponse(Wire):
+    """The run that does an earlier one again."""
+
+    new_execution_id: UUID
+    status: Literal[ExecutionStatus.PENDING, ExecutionStatus.RUNNING]
+
+
+class CleanupResult(Wire):
+    """What cleaning up took away."""
+
+    deleted_count: int
+    freed_space_mb: Annotated[Amount, Field(description="In MB of 10^6 bytes, as the rows lay on the disk.")]

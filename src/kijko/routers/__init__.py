@@ -12,6 +12,7 @@ from kijko.routers import (
     connections,
     docs,
     executions,
+    executions_records,
     exports,
     health,
     ingestion,
@@ -25,6 +26,7 @@ from kijko.routers import (
     root,
     search,
     skills,
+    statistics,
     uploads,
 )
 
@@ -45,6 +47,8 @@ API: Sequence[APIRouter] = (
     chunking.router,
     exports.router,
     skills.router,
+    executions_records.router,
+    statistics.router,
     executions.router,
     privacy.router,
 )

@@ -31,6 +31,7 @@ from kijko.services import (
     privacy,
     pushes,
     search,
+    statistics,
     uploads,
 )
 from kijko.setting_errors import explained
@@ -110,6 +111,7 @@ async def run(settings: Settings) -> None:
             _every(_MINUTE_S, "kept answers", lambda: _forget(database)),
             _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
             _every(settings.worker.sweep_s, "search", lambda: search.sweep(database)),
+            _every(settings.worker.sweep_s, "statistics", lambda: statistics.sweep(database)),
             _every(settings.worker.sweep_s, "seats", lambda: invitations.sweep(database)),
             _every(settings.worker.sweep_s, "deletions", lambda: privacy.sweep(database)),
             _every(_HOUR_S, "old mails", lambda: invitations.forget(database)),

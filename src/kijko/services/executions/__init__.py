@@ -4,8 +4,13 @@ Owns the table executions. Invariants: an accepted execution ends once, whatever
 lease, and only its holder writes its result; the quota is taken with the row and given back when no model ran.
 """
 
+from kijko.services.executions.cleaning import clean
+from kijko.services.executions.exporting import Export, Format, export
+from kijko.services.executions.list_queries import Filter
+from kijko.services.executions.lists import full, list_page, recent, under_way
 from kijko.services.executions.requests import Accepted, Checked, accept, check
 from kijko.services.executions.results import ENDED, get, outcome, wait
+from kijko.services.executions.retrying import retry
 from kijko.services.executions.runner import Runner
 from kijko.services.executions.stream import Told, follow, place_of
 from kijko.services.executions.sweep import sweep
@@ -14,14 +19,24 @@ __all__ = [
     "ENDED",
     "Accepted",
     "Checked",
+    "Export",
+    "Filter",
+    "Format",
     "Runner",
     "Told",
     "accept",
     "check",
+    "clean",
+    "export",
     "follow",
+    "full",
     "get",
+    "list_page",
     "outcome",
     "place_of",
+    "recent",
+    "retry",
     "sweep",
+    "under_way",
     "wait",
 ]

@@ -1,6 +1,6 @@
 """What can go wrong with executions."""
 
-from kijko.core.errors import Invalid, NotFound
+from kijko.core.errors import Conflict, Invalid, NotFound
 
 
 class ExecutionNotFound(NotFound):
@@ -13,3 +13,9 @@ class InvalidInput(Invalid):
     """The input does not fit the skill."""
 
     code = "INVALID_INPUT"
+
+
+class CannotRetry(Conflict):
+    """Only an execution that failed or was cancelled is done again, and once at a time."""
+
+    code = "CANNOT_RETRY"

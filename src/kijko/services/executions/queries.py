@@ -1,23 +1,26 @@
 """Every statement on executions that a person causes. The worker's are in `work_queries`."""
 
+from typing import Final
 from uuid import UUID
 
 from kijko.core.db import Json, Jsonb
 from kijko.core.tenancy import OrgReader, OrgTx
 
-_UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-_WIRE = (
+UTC: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+LISTED: Final = (
     'e.id, e.skill_id as "skillId", e.user_id as "userId", e.execution_type as "executionType", '
     'e.reference_id as "referenceId", e.input, e.output, e.prompt_tokens + e.completion_tokens as "tokensUsed", '
     'e.prompt_tokens as "promptTokens", e.completion_tokens as "completionTokens", e.duration_ms as "durationMs", '
     'e.cost_cents as "costCents", e.status, e.error_message as "errorMessage", e.error_code as "errorCode", e.model, '
     'e.skill_version as "skillVersion", e.attempts, e.retry_of as "retryOf", e.citations, '
-    'e.rendered_prompt as "renderedPrompt", '
-    "to_char(e.executed_at at time zone 'UTC', " + _UTC + ') as "executedAt", '
-    "to_char(e.completed_at at time zone 'UTC', " + _UTC + ') as "completedAt"'
+    "to_char(e.executed_at at time zone 'UTC', " + UTC + ') as "executedAt", '
+    "to_char(e.completed_at at time zone 'UTC', " + UTC + ') as "completedAt"'
 )
+"""The columns of a SkillExecution, of `executions e`, as lists show it."""
+WIRE: Final = LISTED + ', e.rendered_prompt as "renderedPrompt"'
+"""The same of one that is read by itself."""
 
-_GET = Json("select row_to_json(r) from (select " + _WIRE + " from executions e where e.id = $1::uuid) r")
+_GET = Json("select row_to_json(r) from (select " + WIRE + " from executions e where e.id = $1::uuid) r")
 
 
 async def get(reader: OrgReader, execution_id: UUID) -> bytes | None:

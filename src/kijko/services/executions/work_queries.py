@@ -178,16 +178,19 @@ _FINISH = Scalar(
       where e.id = g.id and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = g.attempts
       returning
         e.id, e.organization_id, e.user_id, e.skill_id, e.execution_type, e.status, g.provider, g.model,
-        g.prompt_tokens, g.completion_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cost_cents, g.duration_ms
+        g.prompt_tokens, g.completion_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cost_cents, g.duration_ms,
+        e.executed_at, e.cited_project_id
     ),
     accounted as (
       insert into usage_ledger (
         organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, provider, model,
-        prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, duration_ms, outcome
+        prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, duration_ms, outcome,
+        executed_at, cited_project_id
       )
       select
         organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, provider, model,
-        prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, duration_ms, status
+        prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, duration_ms, status,
+        executed_at, cited_project_id
       from ended
       on conflict on constraint usage_ledger_subject_key do nothing
     ),
@@ -347,13 +350,17 @@ _EXPIRE = Query(
         completed_at = case when e.attempts < $1 then null else now() end
       from lost
       where e.id = lost.id
-      returning e.id, e.organization_id, e.user_id, e.skill_id, e.execution_type, e.status, e.model, e.model_ran
+      returning e.id, e.organization_id, e.user_id, e.skill_id, e.execution_type, e.status, e.model, e.model_ran,
+        e.executed_at
     ),
     accounted as (
       insert into usage_ledger (
-        organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, model, outcome
+        organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, model, outcome,
+        executed_at
       )
-      select organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, model, status
+      select
+        organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, model, status,
+        executed_at
       from taken
       where status = 'failed'
       on conflict on constraint usage_ledger_subject_key do nothing

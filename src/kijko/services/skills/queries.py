@@ -1,6 +1,7 @@
 """Every statement on skills and skill_versions. Postgres writes the JSON; tests hold it to the wire model."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from kijko.core.db import Json, Jsonb, Query, Scalar
@@ -17,6 +18,9 @@ _WIRE = (
     "to_char(s.created_at at time zone 'UTC', " + _UTC + ') as "createdAt", '
     "to_char(s.updated_at at time zone 'UTC', " + _UTC + ') as "updatedAt"'
 )
+
+WIRE: Final = _WIRE
+"""The columns of a Skill, of `skills s`: a run is shown with its skill."""
 
 _GET = Json("select row_to_json(r) from (select " + _WIRE + " from skills s where s.id = $1::uuid) r")
 
