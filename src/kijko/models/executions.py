@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Field
 
 from kijko.models.base import Amount, JsonValue, Page, Request, Text, Timestamp, Wire
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus, ExecutionType
+from kijko.models.habits import Habit
+from kijko.models.reflexes import Reflex
 from kijko.models.skills import Skill, SkillContext
 
 
@@ -81,6 +83,21 @@ class ExecutionPage(Page):
     """A page of executions, newest first."""
 
     executions: list[ExecutionWithSkill]
+
+
+class ExecutionSlice(Wire):
+    """Some of a skill's executions, newest first, and how many there are."""
+
+    executions: list[SkillExecution]
+    total: int
+
+
+class SkillWithRelations(Skill):
+    """A skill with what hangs on it."""
+
+    habits: list[Habit]
+    reflexes: list[Reflex]
+    recent_executions: list[SkillExecution]
 
 
 class RetryResponse(Wire):

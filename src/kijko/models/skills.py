@@ -12,11 +12,10 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
-from kijko.models.base import JsonValue, Page, Part, Request, Text, Timestamp, Wire, no_nul
+from kijko.models.base import JsonValue, Page, Part, Request, Text, Timestamp, Wire, absent_stays, no_nul
 from kijko.models.enums import SkillCategory, SkillOutputFormat
 
 SkillName = Annotated[
@@ -100,6 +99,21 @@ class SkillContext(Part):
     )
 
 
+def _distinct(given: list[InputSchemaField] | None) -> list[InputSchemaField] | None:
+    names = [entry.name for entry in given or ()]
+    if sum(len(entry.model_dump_json()) for entry in given or ()) > LARGEST_SCHEMA:
+        raise ValueError(f"must be at most {LARGEST_SCHEMA:,} characters long as JSON")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"names {', '.join(doubled)} more than once")
+    return given
+
+
+ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+InputSchema = Annotated[list[InputSchemaField], Field(max_length=100), AfterValidator(_distinct)]
+Parameters = Annotated[SkillParameters, BeforeValidator(lambda given: {} if given is None else given)]
+
+
 class CreateSkillRequest(Request):
     """A new skill. All but the name and the prompt has a default."""
 
@@ -123,25 +137,34 @@ class CreateSkillRequest(Request):
     prompt_template: PromptTemplate
     description: Description | None = None
     category: SkillCategory = SkillCategory.CUSTOM
-    model: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = None
-    parameters: Annotated[SkillParameters, BeforeValidator(lambda given: {} if given is None else given)] = Field(
-        default_factory=SkillParameters
-    )
-    input_schema: Annotated[list[InputSchemaField], Field(max_length=100)] | None = None
+    model: ModelName | None = None
+    parameters: Parameters = Field(default_factory=SkillParameters)
+    input_schema: InputSchema | None = None
     output_format: SkillOutputFormat = SkillOutputFormat.MARKDOWN
     context: SkillContext | None = None
     is_active: StrictBool = True
 
-    @field_validator("input_schema")
-    @classmethod
-    def _distinct_inputs(cls, given: list[InputSchemaField] | None) -> list[InputSchemaField] | None:
-        names = [entry.name for entry in given or ()]
-        if sum(len(entry.model_dump_json()) for entry in given or ()) > LARGEST_SCHEMA:
-            raise ValueError(f"must be at most {LARGEST_SCHEMA:,} characters long as JSON")
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"names {', '.join(doubled)} more than once")
-        return given
+
+class UpdateSkillRequest(Request):
+    """What is present changes; what is absent stays. Null takes away what may be absent, and else is the default."""
+
+    model_config = ConfigDict(
+        json_schema_extra=absent_stays(
+            {"promptTemplate": "Summarise in {{language}}, in three sentences:\n\n{{text}}"},
+            {"name": "Summarise", "description": None, "isActive": False},
+        )
+    )
+
+    name: SkillName = ""
+    prompt_template: PromptTemplate = ""
+    description: Description | None = None
+    category: SkillCategory = SkillCategory.CUSTOM
+    model: ModelName | None = None
+    parameters: Parameters = Field(default_factory=SkillParameters)
+    input_schema: InputSchema | None = None
+    output_format: SkillOutputFormat = SkillOutputFormat.MARKDOWN
+    context: SkillContext | None = None
+    is_active: StrictBool = True
 
 
 class Skill(Wire):
@@ -174,3 +197,91 @@ class SkillPage(Page):
     """A page of skills, last updated first."""
 
     skills: list[Skill]
+
+
+class SkillVersion(Wire):
+    """What runs of one version are made of. It never changes."""
+
+    version: int
+    prompt_template: str
+    model: str
+    parameters: SkillParameters
+    input_schema: list[InputSchemaField] | None = None
+    output_format: SkillOutputFormat
+    context: SkillContext | None = None
+    created_at: Timestamp
+    created_by: UUID
+
+
+class DuplicateSkillRequest(Request):
+    """How the copy is to be called."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Summarise in Dutch"}]})
+
+    name: SkillName | None = Field(None, description="By default the name with (Copy) behind it.")
+
+
+class BulkSkillsRequest(Request):
+    """Skills by their ids; one that is named twice counts once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"skillIds": ["7f0c3a52-5a0e-4d0a-9d4b-3a0f6f0c2b11"]}]})
+
+    skill_ids: Annotated[list[UUID], Field(min_length=1, max_length=1000)]
+
+
+class BulkResult(Wire):
+    """How many of the skills were yours to change, and are as you asked now."""
+
+    success: bool = True
+    count: int
+
+
+class ExportedContext(Wire):
+    """A context without its project, which is nobody else's."""
+
+    query: str | None = None
+    max_tokens: int | None = None
+
+
+class ExportedSkill(Wire):
+    """A skill without what it is only here: ids, counts, times, the project of its context."""
+
+    name: str
+    description: str | None = None
+    category: SkillCategory
+    prompt_template: str
+    model: str
+    parameters: SkillParameters
+    input_schema: list[InputSchemaField] | None = None
+    output_format: SkillOutputFormat
+    context: ExportedContext | None = None
+    is_active: bool
+    is_public: bool = False
+    star_count: int = 0
+    rating: float | None = None
+    rating_count: int = 0
+
+
+class SkillExport(Wire):
+    """A skill as a file, for POST /skills/import."""
+
+    skill: ExportedSkill
+    version: Literal["1.0"]
+
+
+class ImportSkillRequest(Request):
+    """What GET /skills/{id}/export gave. A skill of that name is not replaced: the new one is called `name (1)`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "skill": {"name": "Summarise", "promptTemplate": "Summarise:\n\n{{text}}", "model": "echo"},
+                    "version": "1.0",
+                }
+            ]
+        }
+    )
+
+    skill: CreateSkillRequest
+    version: Literal["1.0"]

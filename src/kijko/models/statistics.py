@@ -54,6 +54,27 @@ class SkillDashboard(Wire):
     skill_breakdown: Annotated[list[SkillRuns] | None, Field(description="Over all skills; the busiest first.")] = None
 
 
+class SkillUse(Wire):
+    """How often a skill ran."""
+
+    skill_id: UUID
+    name: str
+    count: int
+
+
+class SkillStats(Wire):
+    """Skills and their runs, counted."""
+
+    total_skills: int
+    active_skills: int
+    total_executions: int
+    total_tokens_used: int
+    total_cost_cents: Cents
+    executions_by_status: ByStatus
+    executions_by_type: ByType
+    top_skills_by_usage: Annotated[list[SkillUse], Field(description="Five at most, the busiest first.")]
+
+
 class ExecutionDay(Wire):
     """A UTC day."""
 

@@ -26,6 +26,7 @@ from kijko.routers import (
     root,
     search,
     skills,
+    skills_many,
     statistics,
     uploads,
 )
@@ -46,6 +47,7 @@ API: Sequence[APIRouter] = (
     pushes.router,
     chunking.router,
     exports.router,
+    skills_many.router,
     skills.router,
     executions_records.router,
     statistics.router,

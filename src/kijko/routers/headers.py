@@ -24,6 +24,7 @@ HEADERS: Final[Mapping[str, Json]] = {
         "3f2b9a54d1e84c0e8f6d2a7c51b0e9aa",
         required=True,
     ),
+    "ETag": _text("Of this save: name it in If-Match, and nobody's change is overwritten unseen.", '"7"'),
     "Retry-After": _number("Seconds to wait before the next try.", 42),
     "RateLimit-Limit": _number("How many are allowed in the window.", 5),
     "RateLimit-Remaining": _number("How many are left.", 3),

@@ -1,27 +1,35 @@
 """Skills over HTTP."""
 
 from contextlib import ExitStack
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response, status
 
 from kijko.middleware.headers import add_header
 from kijko.middleware.quota import quota_headers
+from kijko.models.base import Success
 from kijko.models.enums import ExecutionStatus, SkillCategory
-from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse
-from kijko.models.skills import CreateSkillRequest, Skill, SkillPage
+from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse, ExecutionSlice, SkillWithRelations
+from kijko.models.skills import CreateSkillRequest, Skill, SkillPage, UpdateSkillRequest
+from kijko.models.statistics import SkillDashboard
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside, PageNumber, PageSize
+from kijko.routers.etags import IfMatch, matching, tagged
 from kijko.routers.headers import LIMIT, described
 from kijko.routers.idempotency import CurrentClaim
 from kijko.routers.ids import SkillId
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
-from kijko.services import executions, skills
+from kijko.services import executions, skills, statistics
 from kijko.services.skills.errors import ContextNotFound
 
 router = APIRouter(prefix="/skills", tags=["skills"])
+
+TAGGED: Final = {"headers": described("ETag")}
+_CHANGE: Final = problems(
+    "SKILL_NOT_FOUND", "SKILL_NAME_EXISTS", "PRECONDITION_FAILED", "UNKNOWN_MODEL", ContextNotFound
+) | {200: TAGGED}
 
 Wait = Annotated[
     float,
@@ -29,17 +37,23 @@ Wait = Annotated[
 ]
 
 
+def default_model(request: Request) -> str:
+    """The model of a skill that names none."""
+    found: str = request.app.state.settings.models.default
+    return found
+
+
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=Skill,
     summary="Make a skill",
-    responses=problems("SKILL_NAME_EXISTS", "UNKNOWN_MODEL", ContextNotFound),
+    responses=problems("SKILL_NAME_EXISTS", "UNKNOWN_MODEL", ContextNotFound) | {201: TAGGED},
 )
 async def create(body: CreateSkillRequest, tx: CurrentTx, request: Request) -> Response:
     """Makes a skill and its version 1. Names are unique per owner, ignoring case."""
-    made = await skills.create(tx, body, default_model=request.app.state.settings.models.default)
-    return JsonBytes(made, status_code=status.HTTP_201_CREATED)
+    made = await skills.create(tx, body, default_model=default_model(request))
+    return tagged(made.body, made.revision, status.HTTP_201_CREATED)
 
 
 @router.get("", response_model=SkillPage, summary="List skills", responses=problems())
@@ -60,10 +74,102 @@ async def list_page(
     )
 
 
-@router.get("/{skillId}", response_model=Skill, summary="Read a skill", responses=problems("SKILL_NOT_FOUND"))
+@router.get(
+    "/{skillId}",
+    response_model=Skill,
+    summary="Read a skill",
+    responses=problems("SKILL_NOT_FOUND") | {200: TAGGED},
+)
 async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
-    """One skill, by its id."""
-    return JsonBytes(await skills.get(reader, skill_id))
+    """One skill, by its id, with the ETag of its last save."""
+    found = await skills.get(reader, skill_id)
+    return tagged(found.body, found.revision)
+
+
+@router.get(
+    "/{skillId}/full",
+    response_model=SkillWithRelations,
+    summary="Read a skill with what hangs on it",
+    responses=problems("SKILL_NOT_FOUND"),
+)
+async def full(skill_id: SkillId, reader: CurrentReader) -> Response:
+    """One skill with its habits, its reflexes and its ten newest executions. A webhook's secret is not among it."""
+    return JsonBytes(await executions.full_skill(reader, skill_id))
+
+
+@router.put("/{skillId}", response_model=Skill, summary="Change a skill", responses=_CHANGE)
+async def put(
+    skill_id: SkillId, body: UpdateSkillRequest, tx: CurrentTx, request: Request, if_match: IfMatch = None
+) -> Response:
+    """Changes the fields that are present.
+
+    A change of prompt, model, parameters, schema, context or output format makes the next version.
+    """
+    return await _changed(tx, skill_id, body, request, if_match)
+
+
+@router.patch("/{skillId}", response_model=Skill, summary="Change a skill (PATCH)", responses=_CHANGE)
+async def patch(
+    skill_id: SkillId, body: UpdateSkillRequest, tx: CurrentTx, request: Request, if_match: IfMatch = None
+) -> Response:
+    """The same as PUT: changes the fields that are present."""
+    return await _changed(tx, skill_id, body, request, if_match)
+
+
+async def _changed(
+    tx: CurrentTx, skill_id: SkillId, body: UpdateSkillRequest, request: Request, if_match: str | None
+) -> Response:
+    saved = await skills.update(tx, skill_id, body, default_model=default_model(request), match=matching(if_match))
+    return tagged(saved.body, saved.revision)
+
+
+@router.delete(
+    "/{skillId}",
+    response_model=Success,
+    summary="Delete a skill",
+    responses=problems("SKILL_NOT_FOUND", "PRECONDITION_FAILED"),
+)
+async def delete(skill_id: SkillId, tx: CurrentTx, if_match: IfMatch = None) -> Success:
+    """Deletes a skill with its versions, habits, reflexes and executions.
+
+    What its runs cost stays in the ledger, and so in every total. Runs that wait are given back to the quota.
+    """
+    await skills.delete(tx, skill_id, match=matching(if_match))
+    return Success()
+
+
+@router.get(
+    "/{skillId}/executions",
+    response_model=ExecutionSlice,
+    summary="List a skill's executions",
+    responses=problems("SKILL_NOT_FOUND"),
+)
+async def list_executions(
+    *,
+    skill_id: SkillId,
+    reader: CurrentReader,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 10,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many of the newest are left out.")] = 0,
+) -> Response:
+    """Its runs, newest first: those that you may see."""
+    return JsonBytes(await executions.of_skill(reader, skill_id, limit, offset))
+
+
+@router.get(
+    "/{skillId}/stats",
+    response_model=SkillDashboard,
+    summary="Read a skill's dashboard",
+    responses=problems("SKILL_NOT_FOUND"),
+)
+async def stats(
+    *,
+    skill_id: SkillId,
+    reader: CurrentReader,
+    period: Annotated[statistics.Period, Query(description="Days, today included.")] = "30d",
+) -> Response:
+    """One skill's numbers over a period of whole UTC days."""
+    await skills.get(reader, skill_id)
+    return JsonBytes(await statistics.dashboard(reader, period, skill_id))
 
 
 @router.post(

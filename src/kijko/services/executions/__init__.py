@@ -12,6 +12,7 @@ from kijko.services.executions.requests import Accepted, Checked, accept, check
 from kijko.services.executions.results import ENDED, get, outcome, wait
 from kijko.services.executions.retrying import retry
 from kijko.services.executions.runner import Runner
+from kijko.services.executions.skill_lists import full_skill, of_skill
 from kijko.services.executions.stream import Told, follow, place_of
 from kijko.services.executions.sweep import sweep
 
@@ -30,8 +31,10 @@ __all__ = [
     "export",
     "follow",
     "full",
+    "full_skill",
     "get",
     "list_page",
+    "of_skill",
     "outcome",
     "place_of",
     "recent",

@@ -22,6 +22,18 @@ class SkillInactive(Conflict):
     code = "SKILL_INACTIVE"
 
 
+class VersionNotFound(NotFound):
+    """This skill has no such version."""
+
+    code = "SKILL_VERSION_NOT_FOUND"
+
+
+class PreconditionFailed(Conflict):
+    """This skill was saved meanwhile. Read it again, and make your change to what it is now."""
+
+    code = "PRECONDITION_FAILED"
+
+
 class UnknownModel(Invalid):
     """No such model is known."""
 

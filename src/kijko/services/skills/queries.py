@@ -22,12 +22,32 @@ _WIRE = (
 WIRE: Final = _WIRE
 """The columns of a Skill, of `skills s`: a run is shown with its skill."""
 
-_GET = Json("select row_to_json(r) from (select " + _WIRE + " from skills s where s.id = $1::uuid) r")
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A skill as it is kept now."""
+
+    revision: int
+    """Grows with every save."""
+    body: bytes
+    """The Skill of the wire as JSON."""
 
 
-async def get(reader: OrgReader | OrgTx, skill_id: UUID) -> bytes | None:
-    """The skill as the wire's JSON, or None."""
-    return await reader.json(_GET, skill_id)
+def kept(told: bytes) -> Kept:
+    """What a statement tells that begins with the revision and goes on with the body: one value needs no decoding."""
+    revision, _, body = told.partition(b" ")
+    return Kept(int(revision), body)
+
+
+TOLD: Final = "select s.revision || ' ' || row_to_json(r)::text from one s cross join lateral (select " + _WIRE + ") r"
+"""The end of a statement with `one`, a skill, for `kept`."""
+_GET = Json("with one as (select s.* from skills s where s.id = $1::uuid) " + TOLD)
+
+
+async def get(reader: OrgReader | OrgTx, skill_id: UUID) -> Kept | None:
+    """The skill, or None."""
+    told = await reader.json(_GET, skill_id)
+    return None if told is None else kept(told)
 
 
 _MATCHING = (
@@ -80,7 +100,7 @@ async def list_page(
 
 _INSERT = Json(
     """
-    with made as (
+    with one as (
       insert into skills as s (
         organization_id, user_id, name, description, category, prompt_template, model, parameters, input_schema,
         output_format, context, is_active
@@ -99,11 +119,10 @@ _INSERT = Json(
       select
         m.organization_id, m.id, m.version, m.prompt_template, m.model, m.parameters, m.input_schema,
         m.output_format, m.context, m.user_id
-      from made m
+      from one m
     )
-    select row_to_json(r) from (select """
-    + _WIRE
-    + " from made s) r"
+    """
+    + TOLD
 )
 
 
@@ -120,8 +139,8 @@ async def insert(
     output_format: str,
     context: Jsonb | None,
     is_active: bool,
-) -> bytes:
-    """Inserts a skill with its first version and answers it as the wire's JSON."""
+) -> Kept:
+    """Inserts a skill with its first version."""
     made = await tx.json(
         _INSERT,
         name,
@@ -135,7 +154,7 @@ async def insert(
         context,
         is_active,
     )
-    return made or b""
+    return kept(made or b"")
 
 
 @dataclass(frozen=True, slots=True)

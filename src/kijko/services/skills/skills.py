@@ -1,35 +1,29 @@
 """Making, reading and listing skills."""
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from kijko.clients import llm
 from kijko.core.db import Jsonb
 from kijko.core.db.errors import ConstraintViolation
 from kijko.core.tenancy import OrgReader, OrgTx
-from kijko.models.skills import CreateSkillRequest, SkillContext
+from kijko.models.skills import CreateSkillRequest, InputSchemaField, SkillContext
 from kijko.services.skills import queries
 from kijko.services.skills.errors import ContextNotFound, SkillNameExists, SkillNotFound, UnknownModel
+from kijko.services.skills.queries import Kept
 
 
-async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> bytes:
-    """Makes a skill and its version 1; answers the Skill as JSON.
+async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> Kept:
+    """Makes a skill and its version 1.
 
     Raises:
         UnknownModel: no provider has that model. SkillNameExists: the caller has one of that name.
         ContextNotFound: the context names a project that the caller may not read.
     """
-    model = body.model or default_model
-    if llm.provider_of(model) is None:
-        raise UnknownModel(
-            f"No model is called {model!r}. Use the name that Anthropic, Google or OpenAI gives it, or echo.",
-            field="model",
-        )
+    model = known_model(body.model or default_model)
     context = await checked_context(tx, body.context)
-    schema = (
-        [entry.model_dump(mode="json", by_alias=True, exclude_unset=True) for entry in body.input_schema]
-        if body.input_schema is not None
-        else None
-    )
+    schema = schema_of(body.input_schema)
     try:
         return await queries.insert(
             tx,
@@ -50,6 +44,28 @@ async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> 
         raise
 
 
+def known_model(model: str) -> str:
+    """The model's name.
+
+    Raises:
+        UnknownModel: no provider has it.
+    """
+    if llm.provider_of(model) is None:
+        raise UnknownModel(
+            f"No model is called {model!r}. Use the name that Anthropic, Google or OpenAI gives it, or echo; "
+            "GET /models lists them.",
+            field="model",
+        )
+    return model
+
+
+def schema_of(given: Sequence[InputSchemaField] | None) -> list[dict[str, Any]] | None:
+    """An input schema as it is kept: what was not given is not there."""
+    if given is None:
+        return None
+    return [entry.model_dump(mode="json", by_alias=True, exclude_unset=True) for entry in given]
+
+
 async def checked_context(tx: OrgTx, context: SkillContext | None) -> Jsonb | None:
     """The context as it is kept.
 
@@ -63,8 +79,8 @@ async def checked_context(tx: OrgTx, context: SkillContext | None) -> Jsonb | No
     return Jsonb(context.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
-async def get(reader: OrgReader, skill_id: UUID) -> bytes:
-    """The Skill as JSON.
+async def get(reader: OrgReader | OrgTx, skill_id: UUID) -> Kept:
+    """A skill, with the revision that its ETag is made of.
 
     Raises:
         SkillNotFound: the organization has none with that id.

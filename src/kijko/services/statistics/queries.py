@@ -196,6 +196,40 @@ _COUNTS = Json(
 """
 )
 
+_SKILLS = Json(
+    _RUNS
+    + """
+  select json_build_object(
+    'totalSkills', (select count(*) from skills s where s.organization_id = (select kijko.current_org())),
+    'activeSkills', (
+      select count(*) from skills s where s.organization_id = (select kijko.current_org()) and s.is_active
+    ),
+    'totalExecutions', t.all_runs, 'totalTokensUsed', t.tokens, 'totalCostCents', trim_scale(t.cost_cents),
+    'executionsByStatus', """
+    + _BY_STATUS
+    + """,
+    'executionsByType', """
+    + _BY_TYPE
+    + """,
+    'topSkillsByUsage', (
+      select coalesce(
+        json_agg(json_build_object('skillId', n.id, 'name', n.name, 'count', n.runs) order by n.runs desc, n.id),
+        '[]'::json
+      )
+      from (
+        select s.id, s.name, sum(r.completed + r.failed + r.cancelled + r.pending + r.running) as runs
+        from runs r
+        join skills s on s.id = r.skill_id
+        group by s.id, s.name
+        order by runs desc, s.id
+        limit $8::integer
+      ) n
+    )
+  )
+  from total t
+"""
+)
+
 _COSTS = Json(
     _RUNS
     + """
@@ -343,6 +377,11 @@ async def dashboard(reader: OrgReader, span: Span, skill_id: UUID | None) -> byt
 async def counts(reader: OrgReader, span: Span, skill_id: UUID | None, first: date, last: date) -> bytes:
     """An ExecutionStats over the span; its days are those from `first` to `last`."""
     return await reader.json(_COUNTS, *_parts(span), skill_id, first, last) or b""
+
+
+async def skills(reader: OrgReader, span: Span, most: int) -> bytes:
+    """A SkillStats over the span, with so many of the busiest skills that are there still."""
+    return await reader.json(_SKILLS, *_parts(span), None, most) or b""
 
 
 async def costs(reader: OrgReader, span: Span, first: date, last: date) -> bytes:
