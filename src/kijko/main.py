@@ -21,6 +21,7 @@ from kijko.clients.storage import ObjectStorage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
 from kijko.core.db import Database
+from kijko.core.envelope import Masters
 from kijko.core.logging import configure, flush
 from kijko.core.notices import Notices
 from kijko.core.redis import connect as connect_redis
@@ -38,6 +39,7 @@ from kijko.middleware.request_id import RequestId
 from kijko.middleware.version import VersionName
 from kijko.realtime import transports
 from kijko.realtime.engine import Engine
+from kijko.realtime.entrance import Entrance
 from kijko.realtime.hub import Hub
 from kijko.realtime.shared import Realtime
 from kijko.realtime.socketio import Connection
@@ -48,6 +50,7 @@ from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
+from kijko.services import api_keys
 from kijko.services.events import Listening
 from kijko.services.projects.activity import Activity
 from kijko.services.search import Questions
@@ -72,6 +75,7 @@ _NEEDED: Final = (
     "stripe.secret_key",
     "storage.url",
     "auth.encryption_key",
+    "keys.master",
 )
 _REQUEST_HEADERS: Final = (
     "Authorization",
@@ -195,9 +199,10 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             hub = Hub(Listening(clients.database), clients.notices)
-            app.state.realtime = _realtime(hub, clients.tokens, settings)
-            app.state.activity = Activity(clients.database)
-            gathering = asyncio.create_task(app.state.activity.run())
+            app.state.activity, use = Activity(clients.database), api_keys.Use(clients.database)
+            app.state.door = api_keys.Door(clients.database, use)
+            app.state.realtime = _realtime(hub, Entrance(clients.tokens, app.state.door), settings)
+            gathering = [asyncio.create_task(one.run()) for one in (app.state.activity, use)]
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -205,18 +210,19 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 yield
             finally:
                 await hub.close()
-                gathering.cancel()
-                await asyncio.wait([gathering])
+                for task in gathering:
+                    task.cancel()
+                await asyncio.wait(gathering)
         flush()
 
     return lifespan
 
 
-def _realtime(hub: Hub, tokens: Tokens, settings: Settings) -> Realtime:
+def _realtime(hub: Hub, entrance: Entrance, settings: Settings) -> Realtime:
     events = settings.events
     made = Realtime(
         hub,
-        tokens,
+        entrance,
         persons=Turns("connections_at_once", events.connections, _SOCKETS),
         organizations=Turns("connections_at_once", events.organization_connections, _ORGANIZATION_SOCKETS),
         engine=Engine({}, lambda session: Connection(session, lambda: made)),
@@ -267,6 +273,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             jobs=jobs,
             notices=notices,
             box=Box.of(settings.auth),
+            masters=Masters.of(settings.keys),
             embeddings=embeddings,
             http=http,
         )

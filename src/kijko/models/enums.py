@@ -159,6 +159,27 @@ class ExecutionType(StrEnum):
     API = "api"
 
 
+class ApiKeyScope(StrEnum):
+    """What an API key may be allowed. `routers.scopes` says which operation needs which."""
+
+    ORGANIZATIONS_READ = "organizations:read"
+    PROJECTS_READ = "projects:read"
+    PROJECTS_WRITE = "projects:write"
+    INGESTION_RUN = "ingestion:run"
+    SKILLS_READ = "skills:read"
+    SKILLS_WRITE = "skills:write"
+    EXECUTIONS_READ = "executions:read"
+    EXECUTIONS_RUN = "executions:run"
+
+
+class ModelProvider(StrEnum):
+    """At whom an organization may have a key of its own."""
+
+    ANTHROPIC = "anthropic"
+    GOOGLE = "google"
+    OPENAI = "openai"
+
+
 class ExecutionErrorCode(StrEnum):
     """Why an execution failed, for programs."""
 

@@ -20,6 +20,7 @@ from kijko.core.errors import AppError, Unauthenticated
 from kijko.core.tenancy import Principal, translate
 from kijko.core.tokens import Tokens
 from kijko.realtime import frames, ids, refusals
+from kijko.realtime.entrance import Entrance
 from kijko.realtime.hub import Hub
 from kijko.realtime.outbox import Outbox
 from kijko.realtime.pace import Pace
@@ -44,9 +45,9 @@ class ProjectSocket:
         found: Realtime = scope["app"].state.realtime
         connection: _Connection | None = None
         try:
-            room, after, principal = await _handshake(scope, found.tokens)
+            room, after, principal = await _handshake(scope, found.entrance)
             with found.admitted(principal):
-                connection = _Connection(room, principal, send, found.tokens)
+                connection = _Connection(room, principal, send, found.entrance.tokens)
                 await connection.live(found.hub, after, receive)
         except Refused as error:
             await _close(send, connection, error.refusal)
@@ -60,11 +61,11 @@ class ProjectSocket:
             await _close(send, connection, refusals.BROKEN)
 
 
-async def _handshake(scope: Scope, tokens: Tokens) -> tuple[str, int | None, Principal]:
+async def _handshake(scope: Scope, entrance: Entrance) -> tuple[str, int | None, Principal]:
     query = parse_qs(scope["query_string"].decode("latin-1"))
     if not query.get("token"):
         raise Unauthenticated("Name your access token in ?token= to connect.")
-    principal = await tokens.verify(query["token"][0])
+    principal = await entrance.enter(query["token"][0], "project")
     try:
         project_id = UUID(scope["path_params"]["projectId"])
     except ValueError:

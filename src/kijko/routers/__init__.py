@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from kijko.routers import (
+    api_keys,
     auth,
     auth_oauth,
     auth_sessions,
@@ -17,6 +18,7 @@ from kijko.routers import (
     ingestion,
     invitations,
     members,
+    model_keys,
     organizations,
     privacy,
     projects,
@@ -47,6 +49,8 @@ API: Sequence[APIRouter] = (
     skills.router,
     executions.router,
     privacy.router,
+    api_keys.router,
+    model_keys.router,
 )
 """Under /api, and under /api/v1, its other name."""
 

@@ -2,6 +2,6 @@
 
 from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Provider
 from kijko.clients.llm.catalogue import cost_cents, provider_of
-from kijko.clients.llm.registry import Models
+from kijko.clients.llm.registry import Models, OwnKey
 
-__all__ = ["ModelAnswer", "ModelCall", "ModelFailure", "Models", "Provider", "cost_cents", "provider_of"]
+__all__ = ["ModelAnswer", "ModelCall", "ModelFailure", "Models", "OwnKey", "Provider", "cost_cents", "provider_of"]
