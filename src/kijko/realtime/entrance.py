@@ -7,7 +7,7 @@ from typing import Final
 from kijko.core.tenancy import Principal
 from kijko.core.tokens import Tokens
 from kijko.models.enums import ApiKeyScope
-from kijko.services.api_keys import Door, is_key, require
+from kijko.services.api_keys import Door, is_key, read, require
 
 _OF_ROOMS: Final[Mapping[str, ApiKeyScope]] = {
     "project": ApiKeyScope.PROJECTS_READ,
@@ -28,11 +28,11 @@ class Entrance:
 
         Raises:
             InvalidToken, KeysUnavailable: as `Tokens.verify`.
-            MistypedKey, KeyRefused, MissingScope, QuotaExceeded: as `Door.enter`.
+            MistypedKey: it is no key. KeyRefused, MissingScope, QuotaExceeded: as `Door.enter`.
         """
         if not is_key(token):
             return await self.tokens.verify(token)
-        return (await self.door.enter(token, _OF_ROOMS[room])).principal
+        return (await self.door.enter(read(token), _OF_ROOMS[room])).principal
 
 
 def check_room(principal: Principal, room: str) -> None:

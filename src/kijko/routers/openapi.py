@@ -90,7 +90,8 @@ def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None
     parameters += [_KEY_PARAMETER] if _takes_key(method, path) else []
     if parameters:
         operation["parameters"] = parameters
-    headers.complete(answers, takes_key=_takes_key(method, path), counted=counted)
+    metered = bool(operation.get("security")) and needed(method, path) is not None
+    headers.complete(answers, takes_key=_takes_key(method, path), counted=counted, metered=metered)
 
 
 def _common(method: str, path: str) -> Responses:

@@ -18,7 +18,7 @@ from kijko.core.tokens import Tokens
 from kijko.middleware.headers import add_header
 from kijko.middleware.quota import quota_headers
 from kijko.routers.scopes import needed
-from kijko.services.api_keys import Door, is_key
+from kijko.services.api_keys import Door, is_key, read
 
 _PREFIX: Final = "bearer "
 _KNOWN: Final = "kijko.principal"
@@ -46,7 +46,7 @@ class Bearer(SecurityBase):
         Raises:
             Unauthenticated: there is no bearer token. InvalidToken: it is not valid.
             OrganizationNotFound: X-Organization-Id is no id.
-            MistypedKey, KeyRefused, MissingScope, PeopleOnly, QuotaExceeded: as `Door.enter`.
+            MistypedKey: it is no API key. KeyRefused, MissingScope, PeopleOnly, QuotaExceeded: as `Door.enter`.
         """
         known: Principal | None = request.scope.get(_KNOWN)
         if known is not None:
@@ -74,8 +74,10 @@ async def _by_token(request: HTTPConnection, token: str, wanted: str | None) -> 
 async def _by_key(request: HTTPConnection, token: str, wanted: str | None) -> Principal:
     door: Door = request.app.state.door
     organization = None if wanted is None else _organization(wanted) or _NOWHERE
+    secret = read(token)
+    request.scope["kijko.key"] = secret.prefix  # for the access log: whose request was refused, too
     scope = needed(request.scope["method"], request.scope["route"].path)
-    entered = await door.enter(token, scope, wanted=organization)
+    entered = await door.enter(secret, scope, wanted=organization)
     for name, value in quota_headers(entered.quota or {}):
         add_header(request.scope, name, value)
     return entered.principal

@@ -7,7 +7,7 @@ takes an API call of the plan for each.
 from kijko.services.api_keys.api_keys import create, list_own, revoke, rotate
 from kijko.services.api_keys.door import Door, require
 from kijko.services.api_keys.errors import MissingScope, PeopleOnly
-from kijko.services.api_keys.rules import is_key
+from kijko.services.api_keys.rules import is_key, read
 from kijko.services.api_keys.sweep import ask_after_makers, forget
 from kijko.services.api_keys.use import Use
 
@@ -21,6 +21,7 @@ __all__ = [
     "forget",
     "is_key",
     "list_own",
+    "read",
     "require",
     "revoke",
     "rotate",

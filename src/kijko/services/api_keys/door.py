@@ -12,8 +12,9 @@ from uuid import UUID
 from kijko.core.db.errors import Raised
 from kijko.core.tenancy import ApiKey, Principal, Tenants, translate
 from kijko.models.enums import ApiKeyScope
-from kijko.services.api_keys import queries, rules
+from kijko.services.api_keys import queries
 from kijko.services.api_keys.errors import MissingScope, PeopleOnly
+from kijko.services.api_keys.rules import Secret
 from kijko.services.api_keys.use import Use
 
 SESSION: Final = "kjk:"
@@ -37,20 +38,19 @@ class Door:
         self._database = database
         self._use = use
 
-    async def enter(self, token: str, scope: ApiKeyScope | None, *, wanted: UUID | None = None) -> Entered:
+    async def enter(self, secret: Secret, scope: ApiKeyScope | None, *, wanted: UUID | None = None) -> Entered:
         """Takes one API call for what needs the scope.
 
         Args:
-            token: the key in clear.
+            secret: the key in clear.
             scope: None for what is for signed-in people only.
             wanted: the organization that the request names, if it names one.
 
         Raises:
-            MistypedKey, KeyRefused: it is no key that works. OrganizationNotFound: another organization is wanted.
+            KeyRefused: it is no key that works. OrganizationNotFound: another organization is wanted.
             MissingScope, PeopleOnly: it may not do this. QuotaExceeded: the plan's API calls are used up.
             Nothing is taken then.
         """
-        secret = rules.read(token)
         try:
             found = await queries.admit(
                 self._database.gate_reader(), secret.hash, wanted, chosen=wanted is not None, scope=scope
