@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 from tests.fakes import issuer as issuers
@@ -31,6 +32,8 @@ class Scene:
     organization: uuid.UUID
     skill: uuid.UUID
     token: str
+    key: str
+    """An API key of the same person's. Its calls are counted against a limit, as most plans have one."""
     git: GitServer
     """Serves repositories to whoever ingests them."""
     admin_url: str
@@ -104,9 +107,18 @@ def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, admin
             "from skills where organization_id = %s",
             (organization,),
         )
+        owner.execute("update plans set api_calls = 1000000000 where id = 'enterprise'")
         owner.execute("analyze")
         skill = _one(owner, "select id from skills where organization_id = %s and name = 'Skill 500'", (organization,))
-    return Scene(environ, issuer, user, organization, skill, issuer.token(user, organization), git, admin_url)
+    token = issuer.token(user, organization)
+    return Scene(environ, issuer, user, organization, skill, token, _key(environ, token), git, admin_url)
+
+
+def _key(environ: dict[str, str], token: str) -> str:
+    headers = {"Authorization": f"Bearer {token}"}
+    made = httpx.post(environ["KIJKO_API_URL"] + "/api/api-keys", json={"name": "bench"}, headers=headers, timeout=30)
+    key: str = made.raise_for_status().json()["key"]
+    return key
 
 
 def _one(owner: psycopg.Connection, statement: str, arguments: tuple[object, ...]) -> uuid.UUID:

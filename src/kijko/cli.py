@@ -44,6 +44,7 @@ app.command()(data.migrate)
 app.command()(operate.seed)
 app.command()(operate.openapi)
 app.command()(operate.plan)
+app.command()(operate.rotate_master)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from kijko.clients.storage import ObjectStorage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
 from kijko.core.db import Database
+from kijko.core.envelope import Masters
 from kijko.core.logging import configure, flush
 from kijko.core.notices import Notices
 from kijko.core.redis import connect as connect_redis
@@ -38,6 +39,7 @@ from kijko.middleware.request_id import RequestId
 from kijko.middleware.version import VersionName
 from kijko.realtime import transports
 from kijko.realtime.engine import Engine
+from kijko.realtime.entrance import Entrance
 from kijko.realtime.hub import Hub
 from kijko.realtime.shared import Realtime
 from kijko.realtime.socketio import Connection
@@ -48,6 +50,7 @@ from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
+from kijko.services import api_keys
 from kijko.services.events import Listening
 from kijko.services.presence import Present
 from kijko.services.projects.activity import Activity
@@ -73,6 +76,7 @@ _NEEDED: Final = (
     "stripe.secret_key",
     "storage.url",
     "auth.encryption_key",
+    "keys.master",
 )
 _REQUEST_HEADERS: Final = (
     "Authorization",
@@ -197,9 +201,11 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
             hub = Hub(Listening(clients.database), clients.notices)
             present = Present(clients.database)
-            app.state.realtime = _realtime(hub, clients.tokens, present, settings)
-            app.state.activity = Activity(clients.database)
-            gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, present)]
+            app.state.activity, use = Activity(clients.database), api_keys.Use(clients.database)
+            app.state.door = api_keys.Door(clients.database, use)
+            entrance = Entrance(clients.tokens, app.state.door)
+            app.state.realtime = _realtime(hub, entrance, present, settings)
+            gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, use, present)]
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -215,11 +221,11 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     return lifespan
 
 
-def _realtime(hub: Hub, tokens: Tokens, present: Present, settings: Settings) -> Realtime:
+def _realtime(hub: Hub, entrance: Entrance, present: Present, settings: Settings) -> Realtime:
     events = settings.events
     made = Realtime(
         hub,
-        tokens,
+        entrance,
         persons=Turns("connections_at_once", events.connections, _SOCKETS),
         organizations=Turns("connections_at_once", events.organization_connections, _ORGANIZATION_SOCKETS),
         present=present,
@@ -271,6 +277,7 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             jobs=jobs,
             notices=notices,
             box=Box.of(settings.auth),
+            masters=Masters.of(settings.keys),
             embeddings=embeddings,
             http=http,
         )

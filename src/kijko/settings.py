@@ -310,6 +310,16 @@ class Events(Group):
     """So long after their last connection a person still counts as there."""
 
 
+class Keys(Group):
+    """API keys of organizations, and the master keys of what they keep at model providers."""
+
+    per_organization: int = Field(100, ge=1)
+    """Living API keys that one organization may have at once."""
+    master: FernetKeys | None = None
+    """Keys of 32 bytes in url-safe base64, as Fernet's are, separated by commas: organizations' own model keys lie
+    under the first; those under a later one are read too, until `kijko rotate-master` has moved them."""
+
+
 class Log(Group):
     """Where the log goes is the process's own stdout; this says how."""
 
@@ -364,6 +374,7 @@ class Settings(BaseSettings):
     worker: Worker = Worker()
     ingestion: Ingestion = Ingestion()
     events: Events = Events()
+    keys: Keys = Keys()
     log: Log = Log()
 
     @classmethod

@@ -1,7 +1,7 @@
 """Anthropic, OpenAI and Google in their wire formats. What a prompt says in brackets decides the answer:
 
 `[429]`, `[529]`, `[401]`, `[refuse]`, `[hang]`; `[429 once]` and `[hang once]` fail the
-first request with that prompt only, `[only once]` all but the first.
+first request with that prompt only, `[only once]` all but the first. `[key]` stands for the API key that came.
 Embeddings are OpenAI's, too, and fail in the same way.
 """
 
@@ -39,7 +39,10 @@ class _Handler(BaseHTTPRequestHandler):
     lock = threading.Lock()
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent = (self.headers[name] for name in ("x-api-key", "x-goog-api-key", "authorization"))
+        key = next(each for each in sent if each).removeprefix("Bearer ")
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body = json.loads(text.replace("[key]", key))
         if self.path.endswith("/v1/messages"):
             self._anthropic(body)
         elif self.path.endswith("/chat/completions"):

@@ -13,7 +13,9 @@ from fastapi.routing import APIRoute
 
 from kijko.main import create_app
 from kijko.routers.public import PUBLIC
+from kijko.routers.scopes import SCOPES
 from kijko.settings import Settings
+from tests.api_keys.making import ALL, make_key, using
 from tests.conftest import Person
 from tests.executions.test_http import execute
 from tests.projects.making import make_project
@@ -79,6 +81,10 @@ async def _token(one: Person, _: Rows) -> str:
     return "no-token-of-anybodys"
 
 
+async def _key(one: Person, _: Rows) -> str:
+    return str((await make_key(one))["id"])
+
+
 async def _session(one: Person, _: Rows) -> str:
     return _SOMEWHERE
 
@@ -94,6 +100,7 @@ _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "invitationId": _invitation,
     "token": _token,
     "session_id": _session,
+    "keyId": _key,
 }
 
 
@@ -130,6 +137,18 @@ async def test_nobody_enters_without_a_token_or_with_a_bad_one(api: httpx.AsyncC
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(("method", "path"), _PROTECTED, ids=_ids(_PROTECTED))
+async def test_a_key_without_the_scope_opens_no_door(
+    person: Callable[..., Person], stack_env: dict[str, str], method: str, path: str
+) -> None:
+    needed = SCOPES[method, path]
+    key = await make_key(person(), scopes=[scope for scope in ALL if scope != needed])
+    async with using(stack_env, key["key"]) as client:
+        answer = await client.request(method, _at(path).removeprefix("/api"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "MISSING_SCOPE" if needed else "PEOPLE_ONLY")
+    assert not needed or needed in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "path"), _WITH_ROW, ids=_ids(_WITH_ROW))

@@ -7,6 +7,7 @@ import pytest
 from kijko.main import ANSWER_HEADERS, openapi_document
 from kijko.routers.idempotency import APART
 from kijko.routers.public import PUBLIC
+from kijko.routers.scopes import SCOPES
 
 DOCUMENT = openapi_document()
 OPERATIONS = [
@@ -43,6 +44,16 @@ def test_it_says_what_it_does(method: str, path: str, operation: Json) -> None:
 @each_operation
 def test_it_says_who_may(method: str, path: str, operation: Json) -> None:
     assert bool(operation.get("security")) is ((method, path) not in PUBLIC)
+
+
+@each_operation
+def test_it_says_what_an_api_key_needs(method: str, path: str, operation: Json) -> None:
+    if (method, path) in PUBLIC:
+        return
+    scope, forbidden = SCOPES[method, path], operation["responses"]["403"]["description"]
+    said = "Not for API keys." if scope is None else f"An API key needs the scope `{scope}`."
+    assert operation["description"].endswith(said)
+    assert ("`PEOPLE_ONLY`" in forbidden, "`MISSING_SCOPE`" in forbidden) == (scope is None, scope is not None)
 
 
 @each_operation
@@ -154,8 +165,8 @@ def test_the_headers_of_each_answer_are_told(method: str, path: str, operation: 
         assert ("Retry-After" in names) is (status in {"429", "503"})
         assert ("Location" in names) is status.startswith("3")
         assert status not in {"200", "201", "202", "404", "409"} or ("Idempotent-Replayed" in names) is takes_key
-        if status == "429" or (method, path) in COUNTED:
-            assert names >= LIMIT
+        metered = SCOPES.get((method, path)) is not None
+        assert (names >= LIMIT) is (status == "429" or (method, path) in COUNTED or metered)
         assert ("RateLimit-Policy" in names) is ((method, path) in COUNTED)
         assert all(
             resolved(header)["schema"] and resolved(header)["description"] for header in answer["headers"].values()

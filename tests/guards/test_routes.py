@@ -7,10 +7,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from kijko.main import create_app
+from kijko.models.enums import ApiKeyScope
 from kijko.routers.deps import org_tx
 from kijko.routers.idempotency import claim
 from kijko.routers.principal import bearer
 from kijko.routers.public import PUBLIC
+from kijko.routers.scopes import PEOPLE, SCOPES
 from kijko.settings import Settings
 
 ROUTES = [route for route in create_app(Settings()).routes if isinstance(route, APIRoute)]
@@ -76,3 +78,25 @@ def test_a_fixed_address_is_not_hidden_by_a_template_before_it() -> None:
 def test_the_list_of_public_routes_lists_nothing_that_is_gone() -> None:
     assert PUBLIC.keys() <= {(method, route.path) for route in ROUTES for method in route.methods}
     assert all(PUBLIC.values()), "each has its reason"
+
+
+@each_route
+def test_a_route_says_what_an_api_key_needs_for_it(route: APIRoute) -> None:
+    for method in route.methods:
+        listed, public = (method, route.path) in SCOPES, (method, route.path) in PUBLIC
+        assert listed is not public, "say in routers.scopes which scope it needs, or that it is for PEOPLE"
+
+
+@pytest.mark.parametrize("part", ["auth", "api-keys", "model-keys", "billing", "gdpr", "oauth", "invitations"])
+def test_who_is_in_what_is_paid_and_what_opens_doors_is_for_people(part: str) -> None:
+    found = {scope for (_, path), scope in SCOPES.items() if path.split("/")[2] == part or f"/{part}" in path[5:]}
+    assert found <= {PEOPLE}
+
+
+def test_every_scope_is_needed_somewhere_and_reading_never_needs_one_that_changes() -> None:
+    assert {scope for scope in SCOPES.values() if scope} == set(ApiKeyScope)
+    for (method, path), scope in SCOPES.items():
+        if scope is not None and method == "GET":
+            assert scope.endswith(":read"), path
+        if scope is not None and method in {"PUT", "PATCH", "DELETE"}:
+            assert not scope.endswith(":read"), path

@@ -20,6 +20,7 @@ SERVING = {
     "KIJKO_STRIPE_SECRET_KEY": "sk_test_devonly",
     "KIJKO_STORAGE_URL": "file:///tmp",
     "KIJKO_AUTH_ENCRYPTION_KEY": "ZGV2LW9ubHktMzItYnl0ZXMtb2YtYS1rZXktaGVyZSE=",
+    "KIJKO_KEYS_MASTER": "ZGV2LW9ubHktMzItYnl0ZXMtb2YtYS1rZXktaGVyZSE=",
 }
 
 
@@ -48,6 +49,8 @@ def test_a_wrong_setting_ends_it_with_a_sentence_and_exit_code_2(home: Path, nam
     ("name", "missing"),
     [
         ("api", "KIJKO_AUTH_ENCRYPTION_KEY"),
+        ("api", "KIJKO_KEYS_MASTER"),
+        ("worker", "KIJKO_KEYS_MASTER"),
         ("worker", "KIJKO_DATABASE_WORKER_URL"),
         ("scheduler", "KIJKO_STORAGE_URL"),
     ],

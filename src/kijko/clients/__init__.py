@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for the types alone: whoever needs one client does not impo
     from kijko.clients.storage import Storage
     from kijko.clients.stripe import Stripe
     from kijko.core.crypto import Box
+    from kijko.core.envelope import Masters
     from kijko.core.jobs import Jobs
     from kijko.core.notices import Notices
     from kijko.core.tenancy import Tenants
@@ -52,6 +53,8 @@ class Clients:
     notices: Notices
     box: Box
     """Encrypts what must be read again."""
+    masters: Masters
+    """Seals organizations' own model keys."""
     embeddings: Embeddings
     """Vectors of questions; without a model in the settings it is never asked."""
     http: httpx.AsyncClient

@@ -1,4 +1,4 @@
-"""`seed`, `openapi` and `plan`: what a developer or an operator does by hand."""
+"""`seed`, `openapi`, `plan` and `rotate-master`: what a developer or an operator does by hand."""
 
 from typing import Annotated
 
@@ -32,6 +32,16 @@ def openapi() -> None:
 
     with sentences():
         print(json.dumps(openapi_document(), indent=2, ensure_ascii=False))
+
+
+def rotate_master() -> None:
+    """Move organizations' own model keys under the first master key of KIJKO_KEYS_MASTER. Can be run again."""
+    from kijko.services.model_keys import RotationError
+    from kijko.services.model_keys import rotate_master as rotate
+
+    url, masters = needed("KIJKO_DATABASE_URL"), needed("KIJKO_KEYS_MASTER")
+    with sentences(RotationError):
+        print(rotate(url, masters))
 
 
 def plan(

@@ -33,15 +33,28 @@ class SessionEnded(Unauthenticated):
     """This session has ended. Sign in again."""
 
 
+class KeyRefused(Unauthenticated):
+    """This API key does not work: it was revoked or has expired, or its maker left the organization. Make a new one."""
+
+
 class OrganizationNotFound(NotFound):
     """You have no organization with this id."""
 
     code = "ORGANIZATION_NOT_FOUND"
 
 
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """The key by which a program asks as its maker. `prefix` is public; without a scope it may do nothing."""
+
+    id: UUID
+    prefix: str
+    scopes: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: a verified token's person, and the organization they ask for."""
+    """Who asks: a verified token's person, or an API key's maker, and the organization they ask for."""
 
     user_id: UUID
     session_id: str | None
@@ -53,6 +66,7 @@ class Principal:
     expires_at: datetime
     email: str = ""
     name: str = ""
+    key: ApiKey | None = None
 
     @cached_property
     def claims(self) -> str:
@@ -123,7 +137,8 @@ class Tenants:
         """What the first statement of a request asks anyway, alone, in one trip.
 
         Raises:
-            Raised: their session has ended (KJ401), or X-Organization-Id is none of theirs (KJ404).
+            Raised: their session has ended, or their key does not work (KJ401); X-Organization-Id is none of theirs
+                (KJ404).
         """
         await self.reader(principal).one(_NOTHING)
 
@@ -187,7 +202,7 @@ def translate(error: DatabaseError) -> AppError | None:
 def _raised(error: Raised) -> AppError | None:
     match error.sqlstate:
         case "KJ401":
-            return SessionEnded()
+            return KeyRefused() if error.hint == "api_key" else SessionEnded()
         case "KJ404":
             return OrganizationNotFound()
         case "KJ409":

@@ -13,6 +13,7 @@ import psycopg
 from kijko.clients import mail
 from kijko.clients.storage import ObjectStorage, StorageUnavailable
 from kijko.core import migrations
+from kijko.core.envelope import Masters
 from kijko.core.words import counted
 from kijko.local import java
 from kijko.local.errors import StackError
@@ -44,6 +45,7 @@ PART_OF = {
     "Database": "postgres",
     "Migrations": "postgres",
     "Tables": "postgres",
+    "Model keys": "postgres",
     "API's login": "postgres",
     "Worker's login": "postgres",
     "Redis": "redis",
@@ -83,9 +85,11 @@ def _checks(settings: Settings, environ: dict[str, str], folder: Path) -> Iterab
     api = environ.get("KIJKO_API_URL") or f"http://{settings.host}:{settings.port}"
     return (
         ("Encryption key", lambda: _present(required(settings.auth.encryption_key, "KIJKO_AUTH_ENCRYPTION_KEY"))),
+        ("Master key", lambda: f"{Masters.of(settings.keys).current} is the one in use"),
         ("Database", lambda: _database(settings)),
         ("Migrations", lambda: _migrations(settings, folder)),
         ("Tables", lambda: _tables(settings, folder)),
+        ("Model keys", lambda: _model_keys(settings)),
         ("API's login", lambda: _login(settings.database.api_url, "KIJKO_DATABASE_API_URL", "authenticated")),
         ("Worker's login", lambda: _login(settings.database.worker_url, "KIJKO_DATABASE_WORKER_URL", "service_role")),
         ("Redis", lambda: _redis(settings)),
@@ -160,6 +164,26 @@ def _tables(settings: Settings, folder: Path) -> str:
             " go: `kijko down`, `rm -r $KIJKO_HOME/postgres`, `kijko up`."
         )
     return "every one that the migrations made is there"
+
+
+def _model_keys(settings: Settings) -> str:
+    url = required(settings.database.url, "KIJKO_DATABASE_URL")
+    masters = Masters.of(settings.keys)
+    (found, *_) = _query(
+        url,
+        "KIJKO_DATABASE_URL",
+        "select coalesce(json_object_agg(m.master_id, m.many), '{}'::json) from"
+        " (select master_id, count(*) as many from public.model_keys group by master_id) m",
+    )
+    assert isinstance(found, dict)  # noqa: S101  # json_object_agg's
+    unknown = {master: many for master, many in found.items() if master not in masters.ids}
+    if unknown:
+        raise Wrong(
+            f"{counted(sum(unknown.values()), 'model key')} cannot be read: their master ({', '.join(sorted(unknown))})"
+            " is not in KIJKO_KEYS_MASTER. Put it there, behind the new one and a comma, then `kijko rotate-master`."
+        )
+    older = sum(many for master, many in found.items() if master != masters.current)
+    return f"{sum(found.values())} kept" + (f", {older} under an older master: `kijko rotate-master`" if older else "")
 
 
 def _login(url: object, name: str, becomes: str) -> str:

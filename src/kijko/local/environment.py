@@ -54,6 +54,7 @@ def settings(site: Site) -> dict[str, str]:
     chosen["KIJKO_STORAGE_URL"] = (site.home.path.resolve() / "storage").as_uri()
     chosen["KIJKO_INGESTION_WORKSPACE"] = str(site.home.path.resolve() / "repositories")
     chosen["KIJKO_AUTH_ENCRYPTION_KEY"] = site.secrets.encryption_key
+    chosen["KIJKO_KEYS_MASTER"] = site.secrets.master_key
     given = {name: value for name, value in site.environ.items() if name.startswith("KIJKO_") and name not in OWN}
     return {**chosen, **{name: value for name, value in given.items() if value}}
 

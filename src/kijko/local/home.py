@@ -66,6 +66,7 @@ class Secrets:
     stripe_key: str = field(default_factory=lambda: "sk_test_devonly" + random.token_hex(16))
     stripe_webhook: str = field(default_factory=lambda: "whsec_devonly" + random.token_hex(16))
     encryption_key: str = field(default_factory=lambda: urlsafe_b64encode(random.token_bytes(32)).decode())
+    master_key: str = field(default_factory=lambda: urlsafe_b64encode(random.token_bytes(32)).decode())
 
 
 class Home:

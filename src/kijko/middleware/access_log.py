@@ -60,4 +60,6 @@ def _fields(scope: Scope, status: int, size: int, seconds: float) -> Fields:
     if principal is not None:
         fields["user"] = principal.user_id
         fields["organization"] = principal.organization_id
+    if "kijko.key" in scope:
+        fields["key"] = scope["kijko.key"]
     return fields

@@ -21,11 +21,26 @@ _HSTS: Final[Raw] = (b"strict-transport-security", b"max-age=63072000; includeSu
 _NOTHING: Final[Raw] = (_POLICY, b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 _PRIVATE: Final[Raw] = (_CACHE, b"private, no-cache")
 _NO_STORE: Final[Raw] = (_CACHE, b"no-store")
+_ONE_LIMIT: Final = frozenset({b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset", b"ratelimit-policy"})
+"""Of these an answer has one each; `RateLimit` is a list by its own definition."""
 
 
 def add_header(scope: Scope, name: str, value: str) -> None:
     """Let the answer to this request carry one more header, whoever makes the answer, an error included."""
     scope.setdefault(_KEY, []).append((name.lower().encode("latin-1"), value.encode("latin-1")))
+
+
+def _told_once(own: Sequence[Raw], extra: list[Raw]) -> list[Raw]:
+    """Of several limits that a call takes (an API call, and the run that it starts) the last is told: the nearer."""
+    if not extra:
+        return extra
+    told = {name for name, _ in own}
+    kept: list[Raw] = []
+    for name, value in reversed(extra):
+        if name not in _ONE_LIMIT or name not in told:
+            kept.append((name, value))
+        told.add(name)
+    return kept[::-1]
 
 
 class Headers:
@@ -48,7 +63,7 @@ class Headers:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers: list[Raw] = [*message["headers"], *self._always, *extra]
+                headers: list[Raw] = [*message["headers"], *self._always, *_told_once(message["headers"], extra)]
                 names = {name for name, _ in headers}
                 if _CACHE not in names:
                     headers.append(_NO_STORE if scope["path"].startswith("/api/auth/") else _PRIVATE)

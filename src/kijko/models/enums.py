@@ -150,6 +150,17 @@ class ExecutionStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class ReflexTriggerType(StrEnum):
+    """What makes a reflex run its skill."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    FILE_CHANGE = "file_change"
+    API_CALL = "api_call"
+    SCHEDULE = "schedule"
+    EVENT = "event"
+
+
 class ExecutionType(StrEnum):
     """What started an execution."""
 
@@ -157,6 +168,27 @@ class ExecutionType(StrEnum):
     HABIT = "habit"
     REFLEX = "reflex"
     API = "api"
+
+
+class ApiKeyScope(StrEnum):
+    """What an API key may be allowed. `routers.scopes` says which operation needs which."""
+
+    ORGANIZATIONS_READ = "organizations:read"
+    PROJECTS_READ = "projects:read"
+    PROJECTS_WRITE = "projects:write"
+    INGESTION_RUN = "ingestion:run"
+    SKILLS_READ = "skills:read"
+    SKILLS_WRITE = "skills:write"
+    EXECUTIONS_READ = "executions:read"
+    EXECUTIONS_RUN = "executions:run"
+
+
+class ModelProvider(StrEnum):
+    """At whom an organization may have a key of its own."""
+
+    ANTHROPIC = "anthropic"
+    GOOGLE = "google"
+    OPENAI = "openai"
 
 
 class ExecutionErrorCode(StrEnum):

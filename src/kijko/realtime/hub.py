@@ -68,7 +68,16 @@ class _Place:
         if fresh[0].id > self.seen + 1:
             self.listener.gap(fresh[0].id)
         self.seen = fresh[-1].id
-        self.listener.take(fresh)
+        heard = self._of_its_organization(fresh)
+        if heard:
+            self.listener.take(heard)
+
+    def _of_its_organization(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """All of them for a person; for an API key what is of its organization: its maker's own room tells more."""
+        principal = self.listener.principal
+        if principal.key is None:
+            return entries
+        return [one for one in entries if one.organization_id == principal.organization_id]
 
 
 class _Room:

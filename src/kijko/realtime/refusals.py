@@ -4,7 +4,7 @@ that is refused, so a socket is accepted first and then closed with these."""
 from dataclasses import dataclass
 from typing import Final
 
-from kijko.core.errors import AppError, Limited, NotFound, Unauthenticated
+from kijko.core.errors import AppError, Forbidden, Limited, NotFound, Unauthenticated
 
 _LONGEST: Final = 120
 """Bytes of a reason; the protocol allows 123."""
@@ -43,6 +43,8 @@ def of(error: AppError) -> Refusal:
     match error:
         case Unauthenticated():
             code = 4001
+        case Forbidden():
+            code = 4003
         case NotFound():
             code = 4004
         case Limited():

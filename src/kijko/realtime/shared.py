@@ -5,19 +5,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kijko.core.tenancy import Principal
-from kijko.core.tokens import Tokens
 from kijko.core.turns import Turns
 from kijko.realtime.engine import Engine
+from kijko.realtime.entrance import Entrance
 from kijko.realtime.hub import Hub
 from kijko.services.presence import Present
 
 
 @dataclass(frozen=True, slots=True)
 class Realtime:
-    """The rooms, the keys of tokens, who has how many connections and who is there, and Socket.IO's sessions."""
+    """The rooms, the way in, who has how many connections and who is there, and Socket.IO's sessions."""
 
     hub: Hub
-    tokens: Tokens
+    entrance: Entrance
     persons: Turns
     organizations: Turns
     present: Present

@@ -19,6 +19,7 @@ from kijko.core.errors import AppError, Invalid, Limited, Unauthenticated
 from kijko.core.tenancy import translate
 from kijko.realtime import ids, packets, refusals
 from kijko.realtime.engine import Session
+from kijko.realtime.entrance import check_room
 from kijko.realtime.frames import wire_time
 from kijko.realtime.pace import Pace
 from kijko.realtime.packets import Packet
@@ -133,12 +134,12 @@ class Connection:
         if not isinstance(token, str) or not token:
             raise Unauthenticated("Send your access token as auth.token in the handshake.")
         realtime = self._realtime()
-        principal = await realtime.tokens.verify(token)
+        principal = await realtime.entrance.enter(token, "user")
         after = _number(auth.get("lastId"))
         if self._session.ended:
             return
         self._held.enter_context(realtime.admitted(principal))
-        self._life = TokenLife(principal, realtime.tokens)
+        self._life = TokenLife(principal, realtime.entrance.tokens)
         self._deadline.cancel()
         seat = _OwnSeat(user_room(principal.user_id), self._life, self._session, self._refuse, opened=self._opened)
         self._seats[seat.room] = seat
@@ -148,7 +149,8 @@ class Connection:
             return
         seat.open()
         seat.say("joined", room=seat.room, lastId=last_id)
-        self._held.enter_context(realtime.present.connected(principal.user_id, self._tell_present))
+        if principal.key is None:
+            self._held.enter_context(realtime.present.connected(principal.user_id, self._tell_present))
         self._life.watch(self._warn, self._expired)
 
     def _opened(self, seat: Seat) -> None:
@@ -213,6 +215,7 @@ class Connection:
     async def _sit_down(self, seat: Seat, before: Seat | None, data: Answer) -> Answer:
         hub = self._realtime().hub
         try:
+            check_room(seat.principal, seat.room)
             if before is not None:
                 await hub.leave(before)
             last_id = await seat.join(hub, _number(data.get("lastId")))

@@ -25,7 +25,12 @@ class TokenLife:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, warn: Callable[[datetime], None], expired: Callable[[], None]) -> None:
-        """`warn` is called a minute before the token ends, at once where it has less; `expired` when it has ended."""
+        """`warn` is called a minute before the token ends, at once where it has less; `expired` when it has ended.
+
+        An API key has no successor to ask for: whoever reads the rooms ends its connection when it does not work.
+        """
+        if self.principal.key is not None:
+            return
         self._warn, self._expired = warn, expired
         self._plan(_left_s(self.principal) - _WARN_S, self._warned)
 

@@ -20,6 +20,7 @@ from kijko.core.errors import AppError, Unauthenticated
 from kijko.core.tenancy import Principal, translate
 from kijko.core.tokens import Tokens
 from kijko.realtime import frames, ids, refusals
+from kijko.realtime.entrance import Entrance
 from kijko.realtime.outbox import Outbox
 from kijko.realtime.pace import Pace
 from kijko.realtime.refusals import Refusal, Refused
@@ -43,9 +44,9 @@ class ProjectSocket:
         found: Realtime = scope["app"].state.realtime
         connection: _Connection | None = None
         try:
-            room, after, principal = await _handshake(scope, found.tokens)
+            room, after, principal = await _handshake(scope, found.entrance)
             with found.admitted(principal):
-                connection = _Connection(room, principal, send, found.tokens)
+                connection = _Connection(room, principal, send, found.entrance.tokens)
                 await connection.live(found, after, receive)
         except Refused as error:
             await _close(send, connection, error.refusal)
@@ -59,11 +60,11 @@ class ProjectSocket:
             await _close(send, connection, refusals.BROKEN)
 
 
-async def _handshake(scope: Scope, tokens: Tokens) -> tuple[str, int | None, Principal]:
+async def _handshake(scope: Scope, entrance: Entrance) -> tuple[str, int | None, Principal]:
     query = parse_qs(scope["query_string"].decode("latin-1"))
     if not query.get("token"):
         raise Unauthenticated("Name your access token in ?token= to connect.")
-    principal = await tokens.verify(query["token"][0])
+    principal = await entrance.enter(query["token"][0], "project")
     try:
         project_id = UUID(scope["path_params"]["projectId"])
     except ValueError:
@@ -115,7 +116,9 @@ class _Connection:
             self._say("joined", room=self.room, lastId=str(self._last_id))
             self._token.watch(self._warn, lambda: self._end(refusals.TOKEN_EXPIRED))
             ends: list[asyncio.Future[Any]] = [self._ended, receiving]
-            with realtime.present.connected(self.principal.user_id):
+            person = self.principal.user_id
+            there = realtime.present.connected(person) if self.principal.key is None else contextlib.nullcontext()
+            with there:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._ended.done():
                 raise Refused(self._ended.result())

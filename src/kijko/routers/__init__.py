@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from kijko.routers import (
+    api_keys,
     auth,
     auth_oauth,
     auth_sessions,
+    catalogue,
     chunking,
     connections,
     docs,
@@ -18,6 +20,7 @@ from kijko.routers import (
     ingestion,
     invitations,
     members,
+    model_keys,
     organizations,
     privacy,
     projects,
@@ -47,12 +50,15 @@ API: Sequence[APIRouter] = (
     pushes.router,
     chunking.router,
     exports.router,
+    catalogue.router,
     skills_many.router,
     skills.router,
     executions_records.router,
     statistics.router,
     executions.router,
     privacy.router,
+    api_keys.router,
+    model_keys.router,
 )
 """Under /api, and under /api/v1, its other name."""
 

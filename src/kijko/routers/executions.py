@@ -6,7 +6,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
+from kijko.core.db.errors import Raised
 from kijko.core.errors import AppError
+from kijko.core.tenancy import translate
 from kijko.models.executions import SkillExecution
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, Outside
@@ -77,6 +79,9 @@ async def _written(first: executions.Told | None, rest: AsyncIterator[executions
             yield _text(one)
     except AppError:
         return
+    except Raised as error:  # a session that has ended, a key that was revoked
+        if translate(error) is None:
+            raise
 
 
 def _text(told: executions.Told | None) -> bytes:

@@ -58,8 +58,13 @@ def described(*names: str) -> Json:
     return {name: {"$ref": _COMPONENT + name} for name in names}
 
 
-def complete(answers: Json, *, takes_key: bool, counted: bool) -> None:
-    """Add the headers that every answer of such an operation may carry to what the route says itself."""
+def complete(answers: Json, *, takes_key: bool, counted: bool, metered: bool) -> None:
+    """Add the headers that every answer of such an operation may carry to what the route says itself.
+
+    Args:
+        answers: by status. takes_key: it honours an Idempotency-Key. counted: it takes one of the limits.
+        metered: an API key may ask, and each answer says how many API calls are left.
+    """
     for status, answer in answers.items():
         names = ["X-Request-ID"]
         if takes_key and status[0] in "24" and status != "429":
@@ -67,6 +72,8 @@ def complete(answers: Json, *, takes_key: bool, counted: bool) -> None:
         if status in {"429", "503"}:
             names.append("Retry-After")
         if status == "429":
+            names += LIMIT
+        if metered:
             names += LIMIT
         if counted:
             names += [*LIMIT, "RateLimit-Policy"]

@@ -14,6 +14,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from kijko.core.errors import NotFound
+from kijko.services.api_keys.errors import ApiKeyNotFound
 from kijko.services.executions.errors import ExecutionNotFound
 from kijko.services.organizations.errors import MemberNotFound as ColleagueNotFound
 from kijko.services.organizations.errors import OpenInvitationNotFound
@@ -42,6 +43,7 @@ class Unknown:
         return core_schema.no_info_wrap_validator_function(validate, handler(source))
 
 
+ApiKeyId = Annotated[UUID, Unknown(ApiKeyNotFound), Path(alias="keyId", description="The API key's id.")]
 SkillId = Annotated[UUID, Unknown(SkillNotFound), Path(alias="skillId", description="The skill's id.")]
 ExecutionId = Annotated[UUID, Unknown(ExecutionNotFound), Path(alias="executionId", description="The execution's id.")]
 FileId = Annotated[UUID, Unknown(FileNotFound), Path(alias="fileId", description="The uploaded file's id.")]

@@ -14,6 +14,7 @@ from kijko.routers import headers
 from kijko.routers.idempotency import APART
 from kijko.routers.problems import Responses, problems
 from kijko.routers.public import PUBLIC
+from kijko.routers.scopes import needed
 
 Json = dict[str, Any]  # OpenAPI's own JSON
 
@@ -22,7 +23,9 @@ _INTRODUCTION: Final = """
 Kijko turns git repositories into context, runs skills over it, and accounts for every run.
 
 **Signing in.** `POST /api/auth/login` answers an `access_token`; send it as `Authorization: Bearer …`. On this page,
-use the form at the top. `X-Organization-Id` picks another of your organizations for a request.
+use the form at the top. `X-Organization-Id` picks another of your organizations for a request. Programs send an API key
+(`kjk_…`, made at `POST /api/api-keys`) in the same place; each request with one is an API call of your plan, and its
+answer says in `RateLimit` headers how many are left.
 
 **Names.** `/api/v1/…` is the same API as `/api/…`.
 
@@ -80,12 +83,15 @@ def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None
         del answers["422"]
     for status, common in _common(method, path).items():
         _merge(answers, str(status), common)
+    if operation.get("security"):
+        operation["description"] = "\n\n".join((operation["description"], _for_keys(method, path)))
     parameters: list[Json] = operation.get("parameters", [])
     parameters += [headers.ORGANIZATION] if operation.get("security") else []
     parameters += [_KEY_PARAMETER] if _takes_key(method, path) else []
     if parameters:
         operation["parameters"] = parameters
-    headers.complete(answers, takes_key=_takes_key(method, path), counted=counted)
+    metered = bool(operation.get("security")) and needed(method, path) is not None
+    headers.complete(answers, takes_key=_takes_key(method, path), counted=counted, metered=metered)
 
 
 def _common(method: str, path: str) -> Responses:
@@ -95,11 +101,18 @@ def _common(method: str, path: str) -> Responses:
         codes += ["VALIDATION_ERROR", "RATE_LIMITED", "UNAVAILABLE"]
     if path.startswith("/api") and (method, path) not in PUBLIC:
         codes += ["UNAUTHENTICATED", "FORBIDDEN", "ORGANIZATION_NOT_FOUND"]
+        codes += ["PEOPLE_ONLY"] if needed(method, path) is None else ["MISSING_SCOPE", "QUOTA_EXCEEDED"]
     if method != "GET" and path.startswith("/api"):
         codes += [MalformedJson, "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     if _takes_key(method, path):
         codes += ["IDEMPOTENCY_MISMATCH", "IDEMPOTENCY_IN_PROGRESS"]
     return problems(*codes)
+
+
+def _for_keys(method: str, path: str) -> str:
+    """Whether an API key may ask, in a sentence."""
+    scope = needed(method, path)
+    return "Not for API keys." if scope is None else f"An API key needs the scope `{scope.value}`."
 
 
 def _takes_key(method: str, path: str) -> bool:

@@ -20,7 +20,7 @@ from kijko.workers.runtime import Runtime
 
 QUEUE = "kijko"
 WAKE = "kijko.wake"
-_NEEDED = ("database.worker_url", "redis.url", "storage.url", "auth.encryption_key")
+_NEEDED = ("database.worker_url", "redis.url", "storage.url", "auth.encryption_key", "keys.master")
 
 
 def make_app(settings: Settings) -> Celery:

@@ -23,11 +23,12 @@ from kijko.clients.embeddings import Embeddings
 from kijko.clients.storage import ObjectStorage
 from kijko.core.crypto import Box
 from kijko.core.db import Database
+from kijko.core.envelope import Masters
 from kijko.core.jobs import HEARTBEAT, HEARTBEAT_S, HEARTBEAT_TTL_S, Work
 from kijko.core.notices import Notices
 from kijko.core.redis import RedisFailure, connect
 from kijko.core.tenancy import Tenants
-from kijko.services import executions, ingestion, search
+from kijko.services import executions, ingestion, model_keys, search
 from kijko.settings import Settings, required
 
 _STOP_S = 12.0
@@ -116,7 +117,8 @@ class Runtime:
         settings = self._settings
         database = await connect_worker(settings, "kijko-worker")
         stack.push_async_callback(database.database.close)
-        notices, models = Notices(redis), llm.Models(settings.models)
+        own_keys = model_keys.OwnKeys(database, Masters.of(settings.keys))
+        notices, models = Notices(redis), llm.Models(settings.models, own_keys)
         stack.push_async_callback(notices.close)
         stack.push_async_callback(models.close)
         hubs = forges.connect(settings)

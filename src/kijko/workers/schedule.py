@@ -21,6 +21,7 @@ from kijko.core.redis import connect
 from kijko.core.tenancy import Tenants
 from kijko.services import (
     activities,
+    api_keys,
     events,
     executions,
     idempotency,
@@ -116,6 +117,8 @@ async def run(settings: Settings) -> None:
             _every(settings.worker.sweep_s, "deletions", lambda: privacy.sweep(database)),
             _every(_HOUR_S, "old mails", lambda: invitations.forget(database)),
             _every(_HOUR_S, "deliveries", lambda: pushes.forget(database)),
+            _every(_MINUTE_S, "makers of keys", lambda: api_keys.ask_after_makers(database, keycloak)),
+            _every(_HOUR_S, "expired keys", lambda: api_keys.forget(database)),
         ]
         mailer = mail.connect(settings.mail)
         if mailer is None:

@@ -1,7 +1,19 @@
 """Models behind one Protocol: Anthropic, Google and OpenAI by their own SDKs, and the offline model `echo`."""
 
 from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Provider
-from kijko.clients.llm.catalogue import cost_cents, provider_of
-from kijko.clients.llm.registry import Models
+from kijko.clients.llm.catalogue import LOCAL, Listed, cost_cents, listed, provider_of
+from kijko.clients.llm.registry import Models, OwnKey
 
-__all__ = ["ModelAnswer", "ModelCall", "ModelFailure", "Models", "Provider", "cost_cents", "provider_of"]
+__all__ = [
+    "LOCAL",
+    "Listed",
+    "ModelAnswer",
+    "ModelCall",
+    "ModelFailure",
+    "Models",
+    "OwnKey",
+    "Provider",
+    "cost_cents",
+    "listed",
+    "provider_of",
+]

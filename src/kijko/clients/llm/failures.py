@@ -60,7 +60,8 @@ def no_key(provider: str, variable: str) -> ModelFailure:
     """Neither the organization nor the server has a key."""
     return ModelFailure(
         Code.PROVIDER_AUTH,
-        f"There is no API key for {provider}. An operator sets {variable}; or choose another model.",
+        f"There is no API key for {provider}. An owner or admin sets the organization's own, or an operator sets "
+        f"{variable}; or choose another model.",
         ran=False,
     )
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from kijko.core.db import Call
-from kijko.core.errors import NotFound
-from kijko.core.tenancy import GateReader, Principal, SessionEnded, Tenants
+from kijko.core.errors import NotFound, Unauthenticated
+from kijko.core.tenancy import GateReader, KeyRefused, Principal, SessionEnded, Tenants
 from kijko.services.events import reading_queries as queries
 from kijko.services.events.reading_queries import Entry, Head, Refused
 
@@ -18,6 +18,9 @@ class NoSuchRoom(NotFound):
     """There is no such room for you: what it is about is gone, or is not yours to see."""
 
     code = "ROOM_NOT_FOUND"
+
+
+Reason = Unauthenticated | NoSuchRoom
 
 
 class Listens(Protocol):
@@ -40,7 +43,7 @@ class Page:
 
     entries: Sequence[Entry]
     head: Head
-    refused: Sequence[tuple[int, SessionEnded | NoSuchRoom]]
+    refused: Sequence[tuple[int, Reason]]
     """Listeners by their place in what was asked, from 0, each with the reason."""
 
 
@@ -55,14 +58,14 @@ class Listening:
         heads, entries, refused = await self._reader.gather(  # in this order: who may is asked when all is read
             queries.heads([room]), queries.entries(room, after, most), _refused(listeners)
         )
-        return Page(entries, heads[0], _reasons(refused))
+        return Page(entries, heads[0], _reasons(refused, listeners))
 
     async def look(
         self, rooms: Sequence[str], listeners: Sequence[Listens]
-    ) -> tuple[Sequence[Head], Sequence[tuple[int, SessionEnded | NoSuchRoom]]]:
+    ) -> tuple[Sequence[Head], Sequence[tuple[int, Reason]]]:
         """How far these rooms are, and which of these listeners may not listen any more."""
         refused, heads = await self._reader.gather(_refused(listeners), queries.heads(rooms))
-        return heads, _reasons(refused)
+        return heads, _reasons(refused, listeners)
 
     @property
     def _reader(self) -> GateReader:
@@ -78,5 +81,11 @@ def _refused(listeners: Sequence[Listens]) -> Call[list[Refused]]:
     )
 
 
-def _reasons(refused: Sequence[Refused]) -> list[tuple[int, SessionEnded | NoSuchRoom]]:
-    return [(one.place - 1, SessionEnded() if one.session_ended else NoSuchRoom()) for one in refused]
+def _reasons(refused: Sequence[Refused], listeners: Sequence[Listens]) -> list[tuple[int, Reason]]:
+    return [(one.place - 1, _reason(one, listeners[one.place - 1].principal)) for one in refused]
+
+
+def _reason(refused: Refused, principal: Principal) -> Reason:
+    if not refused.session_ended:
+        return NoSuchRoom()
+    return SessionEnded() if principal.key is None else KeyRefused()

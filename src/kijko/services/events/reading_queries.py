@@ -16,6 +16,7 @@ class Entry:
     event: str
     data: str
     told_at: str
+    organization_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ _REFUSED = Query(
     Refused, "select * from kijko.refused_listeners($1::text[], $2::uuid[], $3::text[], $4::timestamptz[])"
 )
 _HEADS = Query(Head, "select * from kijko.room_heads_of($1::text[])")
-_READ = Query(Entry, "select * from kijko.read_room($1::text, $2::bigint, $3::integer)")
+_READ = Query(Entry, "select * from kijko.room_page($1::text, $2::bigint, $3::integer)")
 
 
 def refused(

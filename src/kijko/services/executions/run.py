@@ -66,7 +66,8 @@ async def run(
         bound = await binding.bind(database, questions, claimed, context)
         prompt = rules.render(claimed.prompt_template, claimed.input, context=bound.text)
         call = llm.ModelCall(claimed.model, prompt, claimed.parameters, claimed.input)
-        provider = await models.prepare(call.model)  # its first time takes seconds, which are not the call's
+        # Its first time takes seconds, which are not the call's.
+        provider = await models.prepare(call.model, claimed.organization_id)
         async with asyncio.timeout(timeout_s):
             answer = await provider.run(call)
     except TimeoutError:

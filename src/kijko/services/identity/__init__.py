@@ -7,6 +7,7 @@ How each flow goes: docs/sign-in.md. Why it is done so: docs/adr/0003-sign-in.md
 """
 
 from kijko.services.identity.desk import Desk
+from kijko.services.identity.disabled import disabled_among
 from kijko.services.identity.errors import ProviderNotSetUp
 from kijko.services.identity.login import login, refresh
 from kijko.services.identity.oauth import PENDING_S, begin, cookie_name, finish, redeem
@@ -26,6 +27,7 @@ __all__ = [
     "begin",
     "change",
     "cookie_name",
+    "disabled_among",
     "disconnect",
     "end_one",
     "end_others",

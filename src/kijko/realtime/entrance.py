@@ -1,0 +1,42 @@
+"""Who may connect: an access token or an API key, and which rooms a key may hear."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kijko.core.tenancy import Principal
+from kijko.core.tokens import Tokens
+from kijko.models.enums import ApiKeyScope
+from kijko.services.api_keys import Door, is_key, read, require
+
+_OF_ROOMS: Final[Mapping[str, ApiKeyScope]] = {
+    "project": ApiKeyScope.PROJECTS_READ,
+    "user": ApiKeyScope.EXECUTIONS_READ,
+    "organization": ApiKeyScope.ORGANIZATIONS_READ,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Of one process."""
+
+    tokens: Tokens
+    door: Door
+
+    async def enter(self, token: str, room: str) -> Principal:
+        """Who connects, to hear that room first. For a key, connecting is an API call.
+
+        Raises:
+            InvalidToken, KeysUnavailable: as `Tokens.verify`.
+            MistypedKey: it is no key. KeyRefused, MissingScope, QuotaExceeded: as `Door.enter`.
+        """
+        if not is_key(token):
+            return await self.tokens.verify(token)
+        return (await self.door.enter(read(token), _OF_ROOMS[room])).principal
+
+
+def check_room(principal: Principal, room: str) -> None:
+    """Nothing where a person asks; for a key, whether it has the scope of such a room. Raises MissingScope."""
+    scope = _OF_ROOMS.get(room.partition(":")[0])
+    if scope is not None:
+        require(principal, scope)

@@ -1,0 +1,136 @@
+"""What an API key needs for each operation: a scope, or nothing helps because it is for signed-in people.
+
+This is the only place that says so. A test walks every route against it; what is not in it is refused to keys.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from kijko.models.enums import ApiKeyScope as Scope
+
+PEOPLE: Final = None
+"""For signed-in people: who they are, who is in, what is paid, who may what, what is deleted for good."""
+
+SCOPES: Final[Mapping[tuple[str, str], Scope | None]] = {
+    ("POST", "/api/auth/logout"): PEOPLE,
+    ("GET", "/api/auth/me"): PEOPLE,
+    ("PATCH", "/api/auth/me"): PEOPLE,
+    ("POST", "/api/auth/password/change"): PEOPLE,
+    ("POST", "/api/auth/verify-email/resend"): PEOPLE,
+    ("GET", "/api/auth/sessions"): PEOPLE,
+    ("DELETE", "/api/auth/sessions"): PEOPLE,
+    ("DELETE", "/api/auth/sessions/{session_id}"): PEOPLE,
+    ("GET", "/api/auth/identities"): PEOPLE,
+    ("DELETE", "/api/auth/identities/{provider}"): PEOPLE,
+    ("GET", "/api/organization"): Scope.ORGANIZATIONS_READ,
+    ("PATCH", "/api/organization"): PEOPLE,
+    ("DELETE", "/api/organization"): PEOPLE,
+    ("POST", "/api/organization/leave"): PEOPLE,
+    ("GET", "/api/organization/members"): Scope.ORGANIZATIONS_READ,
+    ("PATCH", "/api/organization/members/{userId}"): PEOPLE,
+    ("DELETE", "/api/organization/members/{userId}"): PEOPLE,
+    ("POST", "/api/organization/invitations"): PEOPLE,
+    ("GET", "/api/organization/invitations"): PEOPLE,
+    ("DELETE", "/api/organization/invitations/{invitationId}"): PEOPLE,
+    # The others are none of a key's business.
+    ("GET", "/api/organizations"): PEOPLE,
+    ("POST", "/api/organizations"): PEOPLE,
+    ("POST", "/api/invitations/{token}/accept"): PEOPLE,
+    ("GET", "/api/api-keys"): PEOPLE,
+    ("POST", "/api/api-keys"): PEOPLE,
+    ("POST", "/api/api-keys/{keyId}/rotate"): PEOPLE,
+    ("DELETE", "/api/api-keys/{keyId}"): PEOPLE,
+    ("GET", "/api/model-keys"): PEOPLE,
+    ("PUT", "/api/model-keys/{provider}"): PEOPLE,
+    ("DELETE", "/api/model-keys/{provider}"): PEOPLE,
+    ("POST", "/api/projects"): Scope.PROJECTS_WRITE,
+    ("GET", "/api/projects"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/stats"): Scope.PROJECTS_READ,
+    ("POST", "/api/projects/validate-name"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}/full"): Scope.PROJECTS_READ,
+    ("PUT", "/api/projects/{projectId}"): Scope.PROJECTS_WRITE,
+    ("PATCH", "/api/projects/{projectId}"): Scope.PROJECTS_WRITE,
+    ("DELETE", "/api/projects/{projectId}"): Scope.PROJECTS_WRITE,
+    ("GET", "/api/projects/{projectId}/members"): Scope.PROJECTS_READ,
+    ("POST", "/api/projects/{projectId}/members"): PEOPLE,
+    ("PUT", "/api/projects/{projectId}/members/{memberId}"): PEOPLE,
+    ("PATCH", "/api/projects/{projectId}/members/{memberId}"): PEOPLE,
+    ("DELETE", "/api/projects/{projectId}/members/{memberId}"): PEOPLE,
+    ("POST", "/api/projects/{projectId}/invitations"): PEOPLE,
+    ("GET", "/api/projects/{projectId}/invitations/pending"): PEOPLE,
+    ("POST", "/api/projects/{projectId}/invitations/{memberId}/resend"): PEOPLE,
+    ("DELETE", "/api/projects/{projectId}/invitations/{memberId}"): PEOPLE,
+    # It reads with the maker's git account.
+    ("POST", "/api/projects/validate-repository"): Scope.PROJECTS_WRITE,
+    ("POST", "/api/projects/{projectId}/repositories"): Scope.PROJECTS_WRITE,
+    ("GET", "/api/projects/{projectId}/repositories"): Scope.PROJECTS_READ,
+    ("PATCH", "/api/projects/{projectId}/repositories/{repositoryId}"): Scope.PROJECTS_WRITE,
+    ("DELETE", "/api/projects/{projectId}/repositories/{repositoryId}"): Scope.PROJECTS_WRITE,
+    # Its answer holds the secret that signs.
+    ("GET", "/api/projects/{projectId}/repositories/{repositoryId}/webhook"): PEOPLE,
+    ("GET", "/api/projects/{projectId}/chunking-webhook"): PEOPLE,
+    ("POST", "/api/repositories/validate-full"): Scope.PROJECTS_WRITE,
+    # A person's own git accounts, and what they may read with them, in all their organizations.
+    ("GET", "/api/users/{userId}/recent-repos"): PEOPLE,
+    ("GET", "/api/repositories/batch"): PEOPLE,
+    ("GET", "/api/oauth/connections"): PEOPLE,
+    ("POST", "/api/oauth/connect/{provider}"): PEOPLE,
+    ("POST", "/api/oauth/callback"): PEOPLE,
+    ("DELETE", "/api/oauth/disconnect/{provider}"): PEOPLE,
+    ("POST", "/api/projects/{projectId}/ingest"): Scope.INGESTION_RUN,
+    ("POST", "/api/projects/{projectId}/cancel-ingestion"): Scope.INGESTION_RUN,
+    ("GET", "/api/projects/{projectId}/progress"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}/ingestions"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}/search"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}/files"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}/chunks"): Scope.PROJECTS_READ,
+    ("GET", "/api/projects/{projectId}/export"): Scope.PROJECTS_READ,
+    ("POST", "/api/files/upload"): Scope.PROJECTS_WRITE,
+    ("DELETE", "/api/projects/{projectId}/files/{fileId}"): Scope.PROJECTS_WRITE,
+    ("GET", "/api/models"): Scope.SKILLS_READ,
+    ("POST", "/api/skills"): Scope.SKILLS_WRITE,
+    ("GET", "/api/skills"): Scope.SKILLS_READ,
+    ("GET", "/api/skills/stats"): Scope.SKILLS_READ,
+    ("GET", "/api/skills/{skillId}"): Scope.SKILLS_READ,
+    ("GET", "/api/skills/{skillId}/full"): Scope.SKILLS_READ,
+    ("PUT", "/api/skills/{skillId}"): Scope.SKILLS_WRITE,
+    ("PATCH", "/api/skills/{skillId}"): Scope.SKILLS_WRITE,
+    ("DELETE", "/api/skills/{skillId}"): Scope.SKILLS_WRITE,
+    ("GET", "/api/skills/{skillId}/versions"): Scope.SKILLS_READ,
+    ("GET", "/api/skills/{skillId}/versions/{version}"): Scope.SKILLS_READ,
+    ("POST", "/api/skills/{skillId}/versions/{version}/restore"): Scope.SKILLS_WRITE,
+    ("POST", "/api/skills/{skillId}/duplicate"): Scope.SKILLS_WRITE,
+    ("GET", "/api/skills/{skillId}/stats"): Scope.SKILLS_READ,
+    ("GET", "/api/skills/{skillId}/executions"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/skills/{skillId}/export"): Scope.SKILLS_READ,
+    ("POST", "/api/skills/import"): Scope.SKILLS_WRITE,
+    ("POST", "/api/skills/bulk/activate"): Scope.SKILLS_WRITE,
+    ("POST", "/api/skills/bulk/deactivate"): Scope.SKILLS_WRITE,
+    ("DELETE", "/api/skills/bulk"): Scope.SKILLS_WRITE,
+    ("POST", "/api/skills/test"): Scope.EXECUTIONS_RUN,
+    ("POST", "/api/skills/{skillId}/test"): Scope.EXECUTIONS_RUN,
+    ("POST", "/api/skills/{skillId}/execute"): Scope.EXECUTIONS_RUN,
+    ("GET", "/api/executions"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/recent"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/running"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/stats"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/cost-breakdown"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/performance"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/aggregated"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/cost-projection"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/export"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/{executionId}"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/{executionId}/full"): Scope.EXECUTIONS_READ,
+    ("GET", "/api/executions/{executionId}/stream"): Scope.EXECUTIONS_READ,
+    ("POST", "/api/executions/{executionId}/cancel"): Scope.EXECUTIONS_RUN,
+    ("POST", "/api/executions/{executionId}/retry"): Scope.EXECUTIONS_RUN,
+    # It deletes what others ran, too.
+    ("DELETE", "/api/executions/cleanup"): PEOPLE,
+}
+"""(method, path template) → the scope."""
+
+
+def needed(method: str, path: str) -> Scope | None:
+    """The scope that a key needs there; PEOPLE where no key may."""
+    return SCOPES.get((method, path), PEOPLE)

@@ -1,0 +1,136 @@
+"""Sockets and streams that were opened with an API key."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.api_keys.making import Owner, calls, logs, make_key, using
+from tests.conftest import Person, Shared
+from tests.projects.making import hire, make_project
+from tests.realtime.making import close_of, publish, socket
+from tests.realtime.socketio import client, refusal
+from tests.skills.test_http import make_skill
+
+Make = Callable[..., Person]
+Env = dict[str, str]
+
+
+async def test_a_project_is_heard_with_a_key_that_reads_projects(person: Make, stack_env: Env, owner: Owner) -> None:
+    one = person()
+    project = await make_project(one)
+    key = await make_key(one, scopes=["projects:read"])
+    async with socket(stack_env, project["id"], key["key"]) as listening:
+        assert (await listening.next())["event"] == "joined"
+        publish(owner, project, 1, 3)
+        assert await listening.numbers(3) == [1, 2, 3]
+    assert calls(owner, one) == 1
+
+
+async def test_a_key_without_the_scope_hears_nothing(person: Make, stack_env: Env, owner: Owner) -> None:
+    one = person()
+    project = await make_project(one)
+    key = await make_key(one, scopes=["executions:read"])
+    code, reason = await close_of(stack_env, project["id"], key["key"])
+    assert (code, "projects:read" in reason) == (4003, True)
+    async with client(stack_env, key["key"]) as listening:
+        declined = await listening.join(project)
+        assert (declined["ok"], declined["code"]) == (False, "MISSING_SCOPE")
+    other = await make_key(one, scopes=["projects:read"])
+    refused = await refusal(stack_env, other["key"])
+    assert (refused["data"]["code"], "executions:read" in refused["message"]) == ("MISSING_SCOPE", True)
+
+
+async def test_a_key_hears_nothing_of_another_organization(
+    person: Make, stack_env: Env, owner: Owner, shared: Shared
+) -> None:
+    one, other = person(), person()
+    key = await make_key(one)
+    elsewhere = await make_project(other, privacy="shared")
+    at_other = hire(owner, shared, other, one)
+    assert (await close_of(stack_env, elsewhere["id"], key["key"]))[0] == 4004
+    async with socket(stack_env, elsewhere["id"], at_other.token) as listening:
+        assert (await listening.next())["event"] == "joined"
+    async with client(stack_env, key["key"]) as listening:
+        await listening.until("joined")
+        assert (await listening.join(elsewhere))["code"] == "ROOM_NOT_FOUND"
+        declined = await listening.ask("join", room=f"organization:{other.organization_id}")
+        assert declined["code"] == "ROOM_NOT_FOUND"
+        assert (await listening.ask("join", room=f"organization:{one.organization_id}"))["ok"]
+        room = f"user:{one.id}"
+        for number, organization in enumerate((other, one, other, one), 1):
+            owner.execute(
+                "select kijko.write_event(%s, %s, null, 'progress_update', %s)",
+                (room, organization.organization_id, json.dumps({"number": number})),
+            )
+        assert await listening.numbers(4) == [2, 4]
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired", "rotated", "removed"])
+async def test_open_sockets_end_with_their_key(
+    person: Make, stack_env: Env, owner: Owner, shared: Shared, end: str
+) -> None:
+    boss, one = person(), person()
+    project = await make_project(boss, privacy="shared")
+    one = hire(owner, shared, boss, one)
+    key = await make_key(one)
+    async with socket(stack_env, project["id"], key["key"]) as plain, client(stack_env, key["key"]) as listening:
+        await plain.until("joined")
+        await listening.until("joined")
+        await _end(end, key, one, boss, owner)
+        code, reason = await plain.closed()
+        assert (code, "does not work" in reason) == (4001, True)
+        told = (await listening.until("closed"))[-1][1]
+        assert told["code"] == "UNAUTHENTICATED"
+        await listening.ended()
+    assert (await close_of(stack_env, project["id"], key["key"]))[0] == 4001
+
+
+async def _end(how: str, key: dict[str, Any], one: Person, boss: Person, owner: Owner) -> None:
+    match how:
+        case "revoked":
+            assert (await one.http.delete(f"/api-keys/{key['id']}")).status_code == 200
+        case "expired":
+            owner.execute("update api_keys set expires_at = now() where id = %s", (key["id"],))
+        case "rotated":
+            assert (await one.http.post(f"/api-keys/{key['id']}/rotate")).status_code == 201
+        case _:
+            assert (await boss.http.delete(f"/organization/members/{one.id}")).status_code == 200
+
+
+async def test_a_stream_of_an_execution_ends_with_its_key(person: Make, stack_env: Env, owner: Owner) -> None:
+    one = person()
+    skill = await make_skill(one)
+    key = await make_key(one, scopes=["executions:run", "executions:read"])
+    async with using(stack_env, key["key"]) as http:
+        begun = (await http.post(f"/skills/{skill['id']}/execute", json={"input": {"text": "sleep:20 x"}})).json()
+        async with http.stream("GET", f"/executions/{begun['executionId']}/stream") as stream:
+            assert stream.status_code == 200
+            await one.http.delete(f"/api-keys/{key['id']}")
+            async with asyncio.timeout(10):
+                told = "".join([text async for text in stream.aiter_text()])
+    assert "event:" not in told
+
+
+async def test_a_socket_with_a_key_is_not_to_be_renewed(person: Make, stack_env: Env) -> None:
+    one = person()
+    project = await make_project(one)
+    key = await make_key(one)
+    async with socket(stack_env, project["id"], key["key"]) as listening:
+        await listening.until("joined")
+        for token in (key["key"], one.token):
+            await listening.say("token:refresh", token=token)
+            assert (await listening.next())["event"] == "refused"
+
+
+async def test_a_key_in_an_address_reaches_no_log(person: Make, stack_env: Env, shared: Shared) -> None:
+    one = person()
+    project = await make_project(one)
+    key = await make_key(one)
+    async with socket(stack_env, project["id"], key["key"]) as listening:
+        await listening.until("joined")
+    await close_of(stack_env, "no-project", key["key"])
+    await asyncio.sleep(0.5)
+    assert not [log for log in logs(shared) if key["key"][12:] in log]
