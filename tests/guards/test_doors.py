@@ -89,6 +89,10 @@ async def _session(one: Person, _: Rows) -> str:
     return _SOMEWHERE
 
 
+async def _version(one: Person, _: Rows) -> str:
+    return "1"
+
+
 _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "skillId": _skill,
     "executionId": _execution,
@@ -101,6 +105,7 @@ _ROWS: dict[str, Callable[[Person, Rows], Awaitable[str]]] = {
     "token": _token,
     "session_id": _session,
     "keyId": _key,
+    "version": _version,
 }
 
 

@@ -29,7 +29,7 @@ Number = Annotated[int, Path(alias="version", description="The version's number,
 
 
 @router.get("/stats", response_model=SkillStats, summary="Count skills and their runs", responses=problems())
-async def stats(
+async def count(
     *,
     reader: CurrentReader,
     period: Annotated[
@@ -53,7 +53,7 @@ async def deactivate(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
 
 
 @router.delete("/bulk", response_model=BulkResult, summary="Delete skills", responses=problems())
-async def delete(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
+async def delete_many(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
     """Deletes those that are yours to change: all of them or, where something fails, none. Others stay."""
     return BulkResult(count=await skills.delete_all(tx, body.skill_ids))
 

@@ -12,7 +12,6 @@ from kijko.services.skills.skills import create
 
 _LONGEST_NAME: Final = 100
 _COPY: Final = " (Copy)"
-_LATEST_NUMBER: Final = 2_000_000_000
 
 
 async def duplicate(tx: OrgTx, skill_id: UUID, body: DuplicateSkillRequest, *, default_model: str) -> Kept:
@@ -89,7 +88,7 @@ async def version(reader: OrgReader, skill_id: UUID, number: int) -> bytes:
     Raises:
         SkillNotFound, VersionNotFound: there is no such skill, or it has no such version.
     """
-    found = await version_queries.one(reader, skill_id, number) if 0 < number < _LATEST_NUMBER else None
+    found = await version_queries.one(reader, skill_id, number)
     if found is not None:
         return found
     raise VersionNotFound if await change_queries.held(reader, skill_id) else SkillNotFound

@@ -1,10 +1,12 @@
 """Statements on what was: versions of a skill, and a skill as a file."""
 
+from typing import Final
 from uuid import UUID
 
 from kijko.core.db import Json, Query
 from kijko.core.tenancy import OrgReader, OrgTx
 
+_MOST: Final = 2**31 - 1
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 _WIRE = (
     'v.version, v.prompt_template as "promptTemplate", v.model, v.parameters, v.input_schema as "inputSchema", '
@@ -44,7 +46,7 @@ async def list_all(reader: OrgReader, skill_id: UUID) -> bytes | None:
 
 async def one(reader: OrgReader | OrgTx, skill_id: UUID, version: int) -> bytes | None:
     """A SkillVersion as JSON, or None."""
-    return await reader.json(_ONE, skill_id, version)
+    return await reader.json(_ONE, skill_id, version) if 0 < version <= _MOST else None
 
 
 async def export(reader: OrgReader, skill_id: UUID) -> bytes | None:
