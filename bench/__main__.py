@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import chunking, ingestion, memory, projects, reads, realtime, runs, search
+from bench import chunking, executions, ingestion, memory, projects, reads, realtime, runs, search
 from bench.scene import Scene, scene
 
 Lines = list[str]
@@ -18,6 +18,7 @@ ON_STACK: Final[Mapping[str, Callable[[Scene], Lines]]] = {
     "reads": lambda found: reads.lines(reads.measure(found)),
     "projects": lambda found: projects.lines(projects.measure(found)),
     "search": lambda found: search.lines(search.measure(found)),
+    "executions": lambda found: executions.lines(executions.measure(found)),
     "ingestion": lambda found: ingestion.lines(ingestion.measure(found)),
     "runs": lambda found: runs.lines(*runs.measure(found)),
     "realtime": lambda found: realtime.lines(realtime.measure(found)),

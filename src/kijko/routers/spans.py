@@ -51,7 +51,7 @@ def span(start: date | datetime | None, end: date | datetime | None) -> Span:
     """
     since = EARLIEST if start is None else _begin(start)
     until = LATEST if end is None else _end(end)
-    if start is not None and end is not None and until < since:
+    if since >= until and since not in (EARLIEST, LATEST):
         raise Invalid("endDate must not be before startDate.", field="endDate")
     return Span(since, max(since, until))
 
