@@ -162,16 +162,20 @@ end
 $$;
 revoke execute on function kijko.refuse_key() from public, anon, authenticated;
 
-create function kijko.admit_key(hash bytea, wanted uuid, chosen boolean, scope text)
+create function kijko.admit_key(
+  hash bytea, wanted uuid, scope text, many integer, call uuid, repeated boolean
+)
   returns table (
     id uuid, user_id uuid, organization_id uuid, prefix text, scopes text[], expires_at timestamptz, email text,
-    name text, allowed boolean, quota jsonb
+    name text, allowed boolean, taken integer, quota jsonb
   )
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
   found record;
-  taken jsonb;
+  counted integer := 0;
+  told jsonb;
+  refusal text;
 begin
   select
     k.id, k.user_id, k.organization_id, k.prefix, k.scopes, k.expires_at, u.email,
@@ -182,25 +186,49 @@ begin
   where k.key_hash = hash and (k.expires_at is null or k.expires_at > now());
   if found.id is null then
     perform kijko.refuse_key();
-  elsif chosen and wanted is distinct from found.organization_id then
+  elsif wanted <> found.organization_id then
     raise exception 'no such organization' using errcode = 'KJ404';
-  elsif found.allowed then
+  end if;
+  if found.allowed and repeated then
+    select l.quantity::integer into counted
+    from public.usage_ledger l
+    where l.subject_id = call
+      and l.metric = 'api_calls'
+      and l.entry = 'reserve'
+      and l.organization_id = found.organization_id;
+    counted := coalesce(counted, 0);
+  end if;
+  if found.allowed and counted = 0 then
     -- Nothing else is in this transaction, and it waits for no disk: what a crash of Postgres forgets of the last
     -- moment is in the customer's favour, and each request would cost several milliseconds.
     perform set_config('synchronous_commit', 'off', true);
-    taken := kijko.reserve_for(found.organization_id, 'api_calls', 1, gen_random_uuid(), found.user_id);
+    counted := many;
+    while counted > 1 and told is null loop
+      begin
+        told := kijko.reserve_for(found.organization_id, 'api_calls', counted, call, found.user_id);
+        exit;
+      exception when sqlstate 'KJ429' then
+        get stacked diagnostics refusal = pg_exception_detail;
+        counted := least(counted - 1, (refusal::jsonb ->> 'limit')::numeric - (refusal::jsonb ->> 'used')::numeric);
+      end;
+    end loop;
+    if counted <= 1 then  -- the last one, or none: then asking for one says so
+      counted := 1;
+      told := kijko.reserve_for(found.organization_id, 'api_calls', 1, call, found.user_id);
+    end if;
   end if;
   return query select
     found.id, found.user_id, found.organization_id, found.prefix, found.scopes, found.expires_at, found.email,
-    found.name, found.allowed, taken;
+    found.name, found.allowed, counted, told;
 end
 $$;
-comment on function kijko.admit_key(bytea, uuid, boolean, text) is
-  'Whose key has this hash, when it works and has the scope: then one API call is taken. KJ401 for one that does not '
-  'work, KJ404 for a chosen organization that is not its own, KJ429 when the calls are used up; without the scope it is '
-  'not allowed, and nothing is taken.';
-revoke execute on function kijko.admit_key(bytea, uuid, boolean, text) from public, anon, authenticated;
-grant execute on function kijko.admit_key(bytea, uuid, boolean, text) to kijko_api;
+comment on function kijko.admit_key(bytea, uuid, text, integer, uuid, boolean) is
+  'Whose key has this hash, when it works and has the scope: then so many API calls are taken, or those that are left, '
+  'and what is used after the last of them is told. KJ401 for one that does not work, KJ404 where another organization '
+  'than its own is wanted, KJ429 when no call is left; without the scope it is not allowed, and none is taken. What is '
+  'repeated, since its first answer was lost, is taken once.';
+revoke execute on function kijko.admit_key(bytea, uuid, text, integer, uuid, boolean) from public, anon, authenticated;
+grant execute on function kijko.admit_key(bytea, uuid, text, integer, uuid, boolean) to kijko_api;
 
 create or replace function kijko.enter(subject uuid, session text, issued timestamptz, wanted uuid, chosen boolean)
   returns uuid

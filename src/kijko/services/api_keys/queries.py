@@ -22,10 +22,7 @@ _LIST = Json(
     + _WIRE
     + " from api_keys k where k.organization_id = (select kijko.current_org()) order by k.created_at desc, k.id) r"
 )
-# With the secret, which the database has never seen and does not keep: it is only put into the answer here.
-_GET = Json(
-    "select row_to_json(r) from (select " + _WIRE + ", $2::text as key from api_keys k where k.id = $1::uuid) r"
-)
+_GET = Json("select row_to_json(r) from (select " + _WIRE + " from api_keys k where k.id = $1::uuid) r")
 _MAKE = Scalar(
     bool,
     "select kijko.make_api_key($1::uuid, $2::text, $3::text, $4::bytea, $5::text[], $6::timestamptz, $7::integer)",
@@ -40,9 +37,9 @@ async def list_all(reader: OrgReader) -> bytes:
     return await reader.json(_LIST) or b"[]"
 
 
-async def get(tx: OrgTx, key_id: UUID, secret: str) -> bytes | None:
-    """The ApiKeyWithSecret as the wire's JSON."""
-    return await tx.json(_GET, key_id, secret)
+async def get(tx: OrgTx, key_id: UUID) -> bytes | None:
+    """The ApiKey as the wire's JSON."""
+    return await tx.json(_GET, key_id)
 
 
 async def make(
@@ -72,7 +69,7 @@ async def delete(tx: OrgTx, key_id: UUID) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A key that works, whose it is, and whether it has the scope; then also what is left of the API calls."""
+    """A key that works, whose it is, and whether it has the scope; then also how many API calls were taken."""
 
     id: UUID
     user_id: UUID
@@ -83,12 +80,13 @@ class Admitted:
     email: str
     name: str
     allowed: bool
-    quota: dict[str, Any] | None  # {metric, limit, used, resetsAt}; None where the plan sets no limit
+    taken: int
+    quota: dict[str, Any] | None  # {metric, limit, used, resetsAt} after the last of them; None without a limit
 
 
 _ADMIT = Query(
     Admitted,
-    "select * from kijko.admit_key($1::bytea, $2::uuid, $3::boolean, $4::text)",
+    "select * from kijko.admit_key($1::bytea, $2::uuid, $3::text, $4::integer, $5::uuid, $6::boolean)",
     writes=True,
 )
 _NOTE = Scalar(bool, "select kijko.note_keys_used($1::uuid[]) is null", writes=True)
@@ -111,10 +109,25 @@ _FORGET = Statement("delete from api_keys where expires_at < now() - interval '3
 
 
 async def admit(
-    reader: GateReader, key_hash: bytes, wanted: UUID | None, *, chosen: bool, scope: str | None
+    reader: GateReader,
+    key_hash: bytes,
+    wanted: UUID | None,
+    scope: str | None,
+    *,
+    many: int,
+    call: UUID,
+    repeated: bool,
 ) -> Admitted:
-    """Whose key it is; with the scope, one API call is taken. Raises Raised (KJ401, KJ404, KJ429)."""
-    return await reader.one(_ADMIT, key_hash, wanted, chosen, scope)
+    """Whose key it is; with the scope, API calls are taken: as many as asked for, or those that are left.
+
+    Args:
+        reader: before a tenant is known. key_hash: the key's. wanted: the organization that was named, if one was.
+        scope: None for what no key may. many: how many calls. call: an id for them. repeated: they may have been taken.
+
+    Raises:
+        Raised: KJ401, KJ404 or KJ429. CommitUnknown: the connection broke; ask again, as repeated.
+    """
+    return await reader.one(_ADMIT, key_hash, wanted, scope, many, call, repeated)
 
 
 async def note(reader: GateReader, keys: Sequence[UUID]) -> None:

@@ -1,0 +1,3 @@
+from tests.postgres import blank, copy, database, server
+
+__all__ = ["blank", "copy", "database", "server"]
