@@ -29,6 +29,10 @@ def meaning(text: str) -> list[float]:
     return found
 
 
+def _with_system(system: str | None, prompt: str) -> str:
+    return f"({system}) {prompt}" if system else prompt
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: dict[str, int] = {}
@@ -60,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "type": "message",
                 "role": "assistant",
                 "model": body["model"],
-                "content": [{"type": "text", "text": f"claude says: {prompt}"}],
+                "content": [{"type": "text", "text": f"claude says: {_with_system(body.get('system'), prompt)}"}],
                 "stop_reason": "refusal" if refused else "end_turn",
                 "stop_sequence": None,
                 "usage": {
@@ -73,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _openai(self, body: dict[str, Any]) -> None:
-        prompt = body["messages"][0]["content"]
+        prompt = body["messages"][-1]["content"]
+        system = next((each["content"] for each in body["messages"] if each["role"] == "system"), None)
         if status := self._failure(prompt):
             return self._answer(status, {"error": {"message": "as asked", "type": "x", "code": None, "param": None}})
         reason = "content_filter" if "[refuse]" in prompt else "stop"
@@ -88,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
                     {
                         "index": 0,
                         "finish_reason": reason,
-                        "message": {"role": "assistant", "content": f"gpt says: {prompt}"},
+                        "message": {"role": "assistant", "content": f"gpt says: {_with_system(system, prompt)}"},
                     }
                 ],
                 "usage": {
@@ -113,7 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         prompt = body["contents"][0]["parts"][0]["text"]
         if status := self._failure(prompt):
             return self._answer(status, {"error": {"code": status, "message": "as asked", "status": "X"}})
-        content = {"role": "model", "parts": [{"text": f"gemini says: {prompt}"}]}
+        system = "".join(part["text"] for part in body.get("systemInstruction", {}).get("parts", []))
+        content = {"role": "model", "parts": [{"text": f"gemini says: {_with_system(system, prompt)}"}]}
         candidates = [] if "[refuse]" in prompt else [{"content": content, "finishReason": "STOP", "index": 0}]
         return self._answer(
             200,

@@ -48,6 +48,12 @@ async def test_an_answer_has_its_text_model_and_tokens(models: llm.Models, provi
     assert answer.prompt_tokens == (1800 if provider == "anthropic" else 1000)
 
 
+@pytest.mark.parametrize("provider", _PROVIDERS)
+async def test_a_system_prompt_goes_where_the_provider_has_a_place_for_it(models: llm.Models, provider: str) -> None:
+    answer = await models.run(llm.ModelCall(_MODELS[provider], "Hello", system="Be brief"))
+    assert answer.text.endswith("says: (Be brief) Hello")
+
+
 @pytest.mark.parametrize(
     ("said", "code", "ran"),
     [

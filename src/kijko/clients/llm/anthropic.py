@@ -27,6 +27,8 @@ class Anthropic:
             "max_tokens": _MAX_TOKENS,
             **{name: value for name, value in call.parameters.items() if name not in _SAMPLING},
         }
+        if call.system:
+            parameters["system"] = call.system
         try:
             message = await self._client.messages.create(
                 model=call.model, messages=[{"role": "user", "content": call.prompt}], extra_body=sampling, **parameters

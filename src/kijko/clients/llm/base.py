@@ -15,6 +15,7 @@ class ModelCall:
     prompt: str
     parameters: Mapping[str, Any] = field(default_factory=dict)  # temperature, max_tokens, top_p, top_k, stop_sequences
     inputs: Mapping[str, Any] = field(default_factory=dict)  # the values behind the prompt; only `echo` looks at them
+    system: str | None = None  # what the model is told before the prompt, in the provider's own place for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Google:
         """One content, one answer."""
         config = types.GenerateContentConfig.model_validate(
             {_NAMES.get(name, name): value for name, value in call.parameters.items()}
+            | ({"system_instruction": call.system} if call.system else {})
         )
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import openai
+from openai.types.chat import ChatCompletionMessageParam
 
 from kijko.clients.llm import failures
 from kijko.clients.llm.base import ModelAnswer, ModelCall
@@ -15,6 +16,11 @@ _NAMES = {
     "top_p": "top_p",
     "stop_sequences": "stop",
 }
+
+
+def _messages(call: ModelCall) -> list[ChatCompletionMessageParam]:
+    told: list[ChatCompletionMessageParam] = [{"role": "user", "content": call.prompt}]
+    return [{"role": "system", "content": call.system}, *told] if call.system else told
 
 
 class OpenAI:
@@ -30,7 +36,7 @@ class OpenAI:
         }
         try:
             answer = await self._client.chat.completions.create(
-                model=call.model, messages=[{"role": "user", "content": call.prompt}], **parameters
+                model=call.model, messages=_messages(call), **parameters
             )
         except openai.APITimeoutError as error:
             raise failures.timeout(_NAME) from error
