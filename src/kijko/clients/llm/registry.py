@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pydantic import SecretStr
 
 from kijko.clients.llm import failures
-from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Provider
+from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Progress, Provider
 from kijko.clients.llm.catalogue import LOCAL, provider_of
 from kijko.clients.llm.echo import Echo
 from kijko.models.enums import ExecutionErrorCode
@@ -22,13 +22,13 @@ class Models:
         self._clients: dict[str, Provider] = {LOCAL: Echo()}
         self._making = asyncio.Lock()
 
-    async def run(self, call: ModelCall) -> ModelAnswer:
+    async def run(self, call: ModelCall, progress: Progress | None = None) -> ModelAnswer:
         """Runs a call at its model's provider.
 
         Raises:
             ModelFailure: as the provider's client, and where there is no such model or no key.
         """
-        return await (await self.prepare(call.model)).run(call)
+        return await (await self.prepare(call.model)).run(call, progress)
 
     async def prepare(self, model: str) -> Provider:
         """The client of a model's provider, made when it is first needed, away from the event loop.
