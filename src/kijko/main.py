@@ -49,6 +49,7 @@ from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
 from kijko.services.events import Listening
+from kijko.services.executions import Texts
 from kijko.services.projects.activity import Activity
 from kijko.services.search import Questions
 from kijko.setting_errors import explained
@@ -194,6 +195,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.clients = clients
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
+            app.state.texts = texts = Texts(clients.redis)
             hub = Hub(Listening(clients.database), clients.notices)
             app.state.realtime = _realtime(hub, clients.tokens, settings)
             app.state.activity = Activity(clients.database)
@@ -205,6 +207,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 yield
             finally:
                 await hub.close()
+                await texts.close()
                 gathering.cancel()
                 await asyncio.wait([gathering])
         flush()

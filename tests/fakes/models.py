@@ -7,7 +7,8 @@ JSON. `[no usage]` and `[wrong usage]` are about tokens. With ` once` inside the
 that prompt fails so; `[only once]` refuses all but the first. `[slow N S]` says N words, one each S seconds;
 `[clock N S]` says instead of each word the machine's monotonic clock in ns, after S seconds.
 
-`GET /closed?…` answers when a caller hung up on the request with that prompt, as JSON: null or seconds of the epoch.
+`GET /closed?…` answers when a caller hung up on the request with that prompt, as JSON: null or seconds of the epoch;
+`GET /asked?…` whether there was a request with it.
 Embeddings are OpenAI's, too, and fail in the same way.
 """
 
@@ -52,6 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: dict[str, int] = {}
     closed: dict[str, float] = {}
+    asked: set[str] = set()
     lock = threading.Lock()
 
     def setup(self) -> None:
@@ -59,7 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_GET(self) -> None:
-        self._answer(200, self.closed.get(unquote_plus(urlsplit(self.path).query)))
+        where = urlsplit(self.path)
+        prompt = unquote_plus(where.query)
+        self._answer(200, self.closed.get(prompt) if where.path == "/closed" else prompt in self.asked)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -213,6 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._failure(text)
 
     def _failure(self, prompt: str) -> int:
+        self.asked.add(prompt)
         self.after: str | None = None
         if self._says("hang"):
             self._wait(_HANG_S)

@@ -26,18 +26,19 @@ class Echo:
         """Answers with the prompt, after the seconds or with the failure that an input asks for."""
         progress = progress or Progress()
         tokens = -(-len(call.prompt) // 4)
-        progress.ask(LOCAL, ECHO)
-        progress.count(Usage(tokens, 0))
         for text in _texts(call):
             if match := _SLEEP.match(text):
+                _begin(progress, tokens)
                 await asyncio.sleep(float(match[1]))
                 break
             if match := _STREAM.match(text):
+                _begin(progress, tokens)
                 await _word_by_word(call.prompt, float(match[1]), progress)
                 break
             if text.startswith(_FAIL):
                 said = text.removeprefix(_FAIL).strip()[:300]
                 raise ModelFailure(ExecutionErrorCode.INTERNAL, said or "The input asked the model to fail.", ran=True)
+        _begin(progress, tokens)
         progress.say(call.prompt[progress.length :])
         progress.count(Usage(tokens, tokens))
         progress.whole = True
@@ -45,6 +46,11 @@ class Echo:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _begin(progress: Progress, tokens: int) -> None:
+    progress.ask(LOCAL, ECHO)
+    progress.count(Usage(tokens, 0))
 
 
 async def _word_by_word(text: str, seconds: float, progress: Progress) -> None:

@@ -1,6 +1,6 @@
 """What can go wrong with executions."""
 
-from kijko.core.errors import Invalid, NotFound
+from kijko.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class ExecutionNotFound(NotFound):
@@ -13,3 +13,13 @@ class InvalidInput(Invalid):
     """The input does not fit the skill."""
 
     code = "INVALID_INPUT"
+
+
+class CannotCancel(Conflict):
+    """This execution has ended; only one that is pending or running can be cancelled."""
+
+    code = "CANNOT_CANCEL"
+
+
+class NotYours(Forbidden):
+    """Only who ran it, or an owner or admin of the organization, may cancel an execution."""
