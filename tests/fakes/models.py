@@ -296,9 +296,9 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
-def serve() -> tuple[str, ThreadingHTTPServer]:
+def serve(port: int = 0) -> tuple[str, ThreadingHTTPServer]:
     """Serves all three from threads; answers the URL and the server to shut down."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}", server

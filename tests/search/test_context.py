@@ -189,8 +189,8 @@ async def test_what_a_run_over_a_private_project_says_is_told_to_its_readers_onl
     for each in before:
         await providers.until(owner, each, "running")
     # It waits, and nobody knows yet what it will be given: everybody of the organization may see that it waits.
-    skill = await asking(boss, project, template="{{text}} config {{context}}")
-    execution_id = await providers.start(boss, skill, "stream:2 x")
+    skill = await asking(boss, project, template="{{text}} {{context}}")
+    execution_id = await providers.start(boss, skill, "stream:2 how is the config parsed?")
     hers, theirs = Listener(reader, execution_id), Listener(outsider, execution_id)
     for each in before:
         await boss.http.post(f"/executions/{each}/cancel")

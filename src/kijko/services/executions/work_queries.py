@@ -529,6 +529,7 @@ _EXPIRE = Query(
         id, claims, attempts, case status when 'cancelled' then status else 'failed' end, lease_owner, model,
         'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at
       from taken
+      on conflict on constraint execution_attempts_pkey do nothing  -- by a worker of before claims were counted
     ),
     accounted as (
       insert into usage_ledger (
