@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 
+from kijko.core.tokenizer import count
 from kijko.services.reading import Options, read_file, warm
 from kijko.services.reading.cutting import Cutter
 from kijko.services.reading.detection import detect
 from kijko.services.reading.grammars import parse, syntax
 from kijko.services.reading.refusal import by_content, by_path
 from kijko.services.reading.syntax import Tiler
-from kijko.services.reading.tokens import count
 
 _MB = 1_000_000
 _EACH = 6 * _MB

@@ -29,11 +29,11 @@ from bench.search import Project, _become, _project
 from kijko.core import migrations
 from kijko.core.db import Database
 from kijko.core.tenancy import Tenants
+from kijko.core.tokenizer import count
 from kijko.local import postgres
 from kijko.local.stack import Stack
 from kijko.services import search
 from kijko.services.reading import FileRead, Options, read_file
-from kijko.services.reading.tokens import count
 from kijko.services.search import joining
 from kijko.services.search.asking import asked
 from kijko.services.search.joining import results

@@ -36,6 +36,8 @@ class Scene:
     """An API key of the same person's. Its calls are counted against a limit, as most plans have one."""
     git: GitServer
     """Serves repositories to whoever ingests them."""
+    models: str
+    """host:port where OpenAI is looked for; what measures it starts the stand-in there."""
     admin_url: str
     """The database as its superuser, who alone may have plans told."""
 
@@ -75,18 +77,22 @@ def scene() -> Iterator[Scene]:
         "KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps([{"issuer": url, "jwks_url": url}]),
     }
     environ["KIJKO_EVENTS_CONNECTIONS"] = "5000"
+    models = f"127.0.0.1:{free_port()}"
+    environ["KIJKO_MODELS_OPENAI_BASE_URL"] = f"http://{models}/v1"
+    environ["KIJKO_MODELS_OPENAI_API_KEY"] = "dev-only-openai"
     parts = ("postgres", "redis", "mail", "stripe", "api", "worker", "scheduler")
     stack = Stack(folder / "home", parts=parts, environ=environ, say=print)
     stack.start()
     try:
-        yield _fill(stack.environment(), issuers.Issuer(url, folder / "issuer.pem"), git, stack.database().url())
+        issuer = issuers.Issuer(url, folder / "issuer.pem")
+        yield _fill(stack.environment(), issuer, git, models, stack.database().url())
     finally:
         stack.stop() if kept else stack.remove()
         server.shutdown()
         git.__exit__(None, None, None)
 
 
-def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, admin_url: str) -> Scene:
+def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, models: str, admin_url: str) -> Scene:
     user = uuid.uuid4()
     with psycopg.connect(environ["KIJKO_DATABASE_URL"], autocommit=True) as owner:
         register = "select kijko.register(%s, %s, 'Bench', 'Person', true, 'Bench')"
@@ -111,7 +117,7 @@ def _fill(environ: dict[str, str], issuer: issuers.Issuer, git: GitServer, admin
         owner.execute("analyze")
         skill = _one(owner, "select id from skills where organization_id = %s and name = 'Skill 500'", (organization,))
     token = issuer.token(user, organization)
-    return Scene(environ, issuer, user, organization, skill, token, _key(environ, token), git, admin_url)
+    return Scene(environ, issuer, user, organization, skill, token, _key(environ, token), git, models, admin_url)
 
 
 def _key(environ: dict[str, str], token: str) -> str:

@@ -163,13 +163,13 @@ def _environment(shared: Shared) -> dict[str, str]:
     }
 
 
-def start_stack(shared: Shared) -> int:
-    """Starts `kijko up` in that folder and waits until it is healthy; answers its process id."""
+def start_stack(shared: Shared, **settings: str) -> int:
+    """Starts `kijko up` in that folder, with more settings, and waits until it is healthy; answers its process id."""
     with (shared.folder / "up.log").open("wb") as log:
         up = subprocess.Popen(
             [sys.executable, "-m", "kijko.cli", "up"],
             cwd=_ROOT,
-            env=_environment(shared),
+            env=_environment(shared) | settings,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -52,6 +52,7 @@ from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
 from kijko.services import api_keys
 from kijko.services.events import Listening
+from kijko.services.executions import Texts
 from kijko.services.presence import Present
 from kijko.services.projects.activity import Activity
 from kijko.services.search import Questions
@@ -199,6 +200,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.clients = clients
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
+            app.state.texts = texts = Texts(clients.redis)
             hub = Hub(Listening(clients.database), clients.notices)
             present = Present(clients.database)
             app.state.activity, use = Activity(clients.database), api_keys.Use(clients.database)
@@ -213,6 +215,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 yield
             finally:
                 await hub.close()
+                await texts.close()
                 for each in gathering:
                     each.cancel()
                 await asyncio.wait(gathering)

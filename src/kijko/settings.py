@@ -269,6 +269,8 @@ class Worker(Group):
     sweep_s: float = Field(2, gt=0)
     """How often the scheduler looks for rows that wait without a worker knowing."""
     max_attempts: int = Field(3, ge=1)
+    run_s: float = Field(1800, gt=0)
+    """How long a run may take from its first begin, with all its attempts and the waits between them."""
 
 
 class Ingestion(Group):

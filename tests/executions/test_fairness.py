@@ -47,7 +47,7 @@ async def test_no_more_run_at_once_than_the_plan_allows_and_the_rest_wait(person
 async def test_who_queues_many_does_not_delay_who_queues_one(person: PersonFactory, owner: Owner) -> None:
     many, single = person(plan="teams"), person(plan="free")
     hers, his = await make_skill(many), await make_skill(single)
-    await queue(many, hers, 250, "sleep:4 x")
+    await queue(many, hers, 500, "sleep:4 x")
     before = by_status(owner, many)
     assert before["pending"] > 0
     done = await execute(single, his, input={"text": "one"})

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 
+from kijko.core.tokenizer import count
 from kijko.services.reading import FileRead, Options, read_file
-from kijko.services.reading.tokens import count
 from tests.conftest import Person, Shared
 from tests.projects.making import hire, join, make_project, said
 

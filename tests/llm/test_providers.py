@@ -1,12 +1,19 @@
 """The providers' clients against their wire formats: answers, tokens, prices, and every way to fail."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
+from urllib.parse import quote_plus
 
+import httpx
 import pytest
 
 from kijko.clients import llm
+from kijko.clients.llm import failures
+from kijko.core.tokenizer import count
 from kijko.settings import Models
 from tests.fakes import models as fake
 
@@ -129,3 +136,126 @@ def test_an_unknown_price_is_none_and_echo_is_free() -> None:
 )
 def test_a_model_is_known_by_the_name_its_provider_gives_it(model: str, provider: str | None) -> None:
     assert llm.provider_of(model) == provider
+
+
+# ---- streaming -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+async def test_text_is_heard_as_it_comes(models: llm.Models, provider: str) -> None:
+    heard: list[float] = []
+    progress = llm.Progress(lambda _: heard.append(asyncio.get_running_loop().time()))
+    answer = await models.run(llm.ModelCall(_MODELS[provider], f"{provider} [slow 4 0.15]"), progress)
+    assert answer.text == progress.text == "word0 word1 word2 word3 "
+    assert len(heard) == 4
+    assert heard[-1] - heard[0] > 0.35
+    assert not answer.estimated
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("[cut]", "PROVIDER_OVERLOADED"),
+        ("[error]", "PROVIDER_OVERLOADED"),
+        ("[garbage]", "PROVIDER_OVERLOADED"),
+        ("[stall]", "TIMEOUT"),
+    ],
+)
+async def test_what_goes_wrong_in_mid_stream_has_a_code_and_what_was_used(
+    models: llm.Models, provider: str, said: str, code: str
+) -> None:
+    progress, call = llm.Progress(), llm.ModelCall(_MODELS[provider], f"{provider} {said}")
+    with pytest.raises(llm.ModelFailure) as caught:
+        await models.run(call, progress)
+    assert (caught.value.code, caught.value.ran) == (code, True)
+    assert caught.value.detail.endswith(".")
+    used = progress.used(call)
+    assert used is not None
+    assert used.estimated
+    assert used.text == progress.text != ""
+    # Anthropic and Google tell the prompt's tokens at once, OpenAI all at the end: that is counted here.
+    assert used.prompt_tokens == {"anthropic": 1800, "google": 1000}.get(provider, count(call.prompt))
+    assert used.completion_tokens >= count(used.text) > 0
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+@pytest.mark.parametrize("said", ["[wrong usage]", "[no usage]"])
+async def test_tokens_that_cannot_be_true_are_counted_here(models: llm.Models, provider: str, said: str) -> None:
+    call = llm.ModelCall(_MODELS[provider], f"{provider} {said}", system="Be brief")
+    answer = await models.run(call)
+    assert answer.estimated
+    assert answer.prompt_tokens == count(call.prompt) + count("Be brief")
+    assert (answer.cache_read_tokens, answer.cache_write_tokens) == (0, 0)
+    assert answer.completion_tokens == count(answer.text)
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+async def test_a_retry_after_is_told_wherever_the_provider_puts_it(models: llm.Models, provider: str) -> None:
+    with pytest.raises(llm.ModelFailure) as caught:
+        await models.run(llm.ModelCall(_MODELS[provider], f"{provider} [429 after 7]"))
+    assert caught.value.retry_after_s == 7
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("[403]", "PROVIDER_AUTH"), ("[404]", "INTERNAL"), ("[400]", "INTERNAL"), ("[too long]", "CONTEXT_TOO_LONG")],
+)
+async def test_what_is_refused_before_it_began_used_nothing(
+    models: llm.Models, provider: str, said: str, code: str
+) -> None:
+    with pytest.raises(llm.ModelFailure) as caught:
+        await models.run(llm.ModelCall(_MODELS[provider], f"{provider} {said}"))
+    assert (caught.value.code, caught.value.ran) == (code, False)
+    assert caught.value.detail.endswith(".")
+
+
+@pytest.mark.parametrize("provider", _PROVIDERS)
+@pytest.mark.parametrize("said", ["[hang]", "[stall]", "[slow 50 0.1]"])
+async def test_a_dropped_call_is_dropped_at_the_provider_too(
+    models: llm.Models, address: str, provider: str, said: str
+) -> None:
+    prompt = f"{provider} drop {said}"
+    task = asyncio.create_task(models.run(llm.ModelCall(_MODELS[provider], prompt)))
+    await asyncio.sleep(0.4)
+    task.cancel()
+    cancelled = time.time()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with httpx.AsyncClient() as http:
+        for _ in range(20):
+            closed = (await http.get(address + "/closed?" + quote_plus(prompt))).json()
+            if closed is not None:
+                break
+            await asyncio.sleep(0.1)
+    assert closed is not None
+    assert closed - cancelled < 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [(None, None), ("7", 7), ("0.5", 0.5), ("-3", 0), ("soon", None), ("", None)]
+)
+def test_a_retry_after_is_a_number(header: str | None, seconds: float | None) -> None:
+    assert failures.retry_after(header) == seconds
+
+
+def test_a_retry_after_may_be_a_date() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert 25 < (failures.retry_after(at) or 0) <= 30
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(429, "insufficient_quota You exceeded your current quota"), (400, "Your credit balance is low")],
+)
+def test_an_account_without_credit_is_not_tried_again(status: int, said: str) -> None:
+    assert failures.of_status("OpenAI", status, said).code == "PROVIDER_AUTH"
+
+
+async def test_echo_tells_its_text_word_by_word_where_it_is_asked_to() -> None:
+    progress = llm.Progress()
+    text = "stream:0.1 one two three"
+    answer = await llm.Models(Models()).run(llm.ModelCall("echo", text), progress)
+    assert progress.pieces == ["stream:0.1 ", "one ", "two ", "three"]
+    assert answer.text == progress.text == text

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kijko.core.tokenizer import count
 from kijko.services.reading import FileRead, Options, Skipped, read_file
 from kijko.services.reading.languages import LANGUAGES
-from kijko.services.reading.tokens import count
 
 _SUFFIXES = sorted({each.suffixes.split()[0] for each in LANGUAGES if each.suffixes})
 _CODE = st.lists(

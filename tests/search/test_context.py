@@ -7,7 +7,9 @@ import psycopg
 
 from kijko.models.executions import SkillExecution
 from tests.conftest import Person, Shared
+from tests.executions import providers
 from tests.executions.test_http import execute
+from tests.executions.test_stream import Listener, text_of
 from tests.projects.making import hire, join, make_project, said
 from tests.search.conftest import Indexed
 from tests.search.test_http import CONFIG, FILES
@@ -172,3 +174,28 @@ async def test_a_run_that_cites_a_private_project_is_shown_and_counted_to_its_re
     await boss.http.delete(f"/projects/{project['id']}")
     assert said(await reader.http.get(f"/executions/{read['id']}")) == (404, "EXECUTION_NOT_FOUND")
     assert (await boss.http.get(f"/executions/{read['id']}")).status_code == 200
+
+
+async def test_what_a_run_over_a_private_project_says_is_told_to_its_readers_only(
+    person: PersonFactory, indexed: Indexed, owner: Owner, shared: Shared
+) -> None:
+    boss = person(plan="free")
+    reader, outsider = hire(owner, shared, boss, person()), hire(owner, shared, boss, person())
+    project = await make_project(boss, privacy="private")
+    await indexed(boss, project).ingest(FILES)
+    join(owner, project, reader, "viewer")
+    plain = await make_skill(boss, promptTemplate="{{text}}")
+    before = [await providers.start(boss, plain, "sleep:60 x") for _ in range(2)]
+    for each in before:
+        await providers.until(owner, each, "running")
+    # It waits, and nobody knows yet what it will be given: everybody of the organization may see that it waits.
+    skill = await asking(boss, project, template="{{text}} {{context}}")
+    execution_id = await providers.start(boss, skill, "stream:2 how is the config parsed?")
+    hers, theirs = Listener(reader, execution_id), Listener(outsider, execution_id)
+    for each in before:
+        await boss.http.post(f"/executions/{each}/cancel")
+    await hers.task
+    await theirs.task
+    assert "parseConfig" in text_of(hers.events)
+    assert len(hers.events) > 5
+    assert theirs.events == []

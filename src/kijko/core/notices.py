@@ -22,17 +22,25 @@ class Notice:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._arrived = False
 
     def arrive(self) -> None:
-        """Wakes the waiter."""
+        """It has come: wakes the waiter."""
+        self._arrived = True
         self._event.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Returns when the notice has come, or after the seconds."""
+    def rouse(self) -> None:
+        """Wakes the waiter for something else that they wait for."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Returns when the notice has come (True), when it was roused, or after the seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
-                self._event.clear()
+        self._event.clear()
+        arrived, self._arrived = self._arrived, False
+        return arrived
 
 
 class Notices:

@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from kijko.core.db.errors import Raised
 from kijko.core.errors import AppError
 from kijko.core.tenancy import translate
+from kijko.models.base import Success
 from kijko.models.executions import SkillExecution
 from kijko.routers.answers import JsonBytes
-from kijko.routers.deps import CurrentReader, Outside
+from kijko.routers.deps import CurrentReader, CurrentTx, Outside
 from kijko.routers.ids import ExecutionId
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
@@ -23,7 +24,8 @@ _STREAM: Final = {
     "content": {
         "text/event-stream": {
             "schema": {"type": "string"},
-            "example": 'id: 5\nevent: delta\ndata: {"text":"Hello"}\n\nid: end\nevent: execution\ndata: {"id":"…"}\n\n',
+            "example": 'id: 1:5\nevent: delta\ndata: {"text":"Hello"}\n\n'
+            'id: end\nevent: execution\ndata: {"id":"…"}\n\n',
         }
     },
     "description": "The events.",
@@ -42,6 +44,18 @@ async def get(execution_id: ExecutionId, reader: CurrentReader) -> Response:
     return JsonBytes(await executions.get(reader, execution_id))
 
 
+@router.post(
+    "/{executionId}/cancel",
+    response_model=Success,
+    summary="Cancel an execution",
+    responses=problems("EXECUTION_NOT_FOUND", "CANNOT_CANCEL"),
+)
+async def cancel(execution_id: ExecutionId, tx: CurrentTx, outside: Outside) -> Success:
+    """Ends a pending or running execution as `cancelled`. The call of the model is dropped; what it used is kept."""
+    await executions.cancel(tx, outside.notices, outside.jobs, execution_id)
+    return Success()
+
+
 @router.get(
     "/{executionId}/stream",
     response_class=StreamingResponse,
@@ -49,6 +63,7 @@ async def get(execution_id: ExecutionId, reader: CurrentReader) -> Response:
     responses=problems("EXECUTION_NOT_FOUND") | {200: _STREAM, 204: _ALL_HEARD},
 )
 async def stream(
+    request: Request,
     execution_id: ExecutionId,
     outside: Outside,
     principal: CurrentPrincipal,
@@ -56,16 +71,18 @@ async def stream(
         str | None, Header(alias="Last-Event-ID", description="The last id that was heard: what follows it comes.")
     ] = None,
 ) -> Response:
-    """Server-sent events: `delta {text}` as it comes, then `execution`, the SkillExecution, and the end.
+    """Server-sent events: `delta {text}` as the model says it, then `execution`, the SkillExecution, and the end.
 
-    An execution that has ended replays. The stream also ends with the token: connect again with a new one and the
-    last id.
+    Where an attempt fails and the run is tried again, `restart {attempt}` says that the text so far does not count. An
+    execution that has ended replays. The stream also ends with the token: connect again with a new one and the last id.
     """
+    texts: executions.Texts = request.app.state.texts
     heard = executions.place_of(last_event_id)
     if heard is None:
         await executions.get(outside.database.reader(principal), execution_id)
         return Response(status_code=204)
-    told = executions.follow(outside.database, outside.notices, outside.streams, principal, execution_id, heard)
+    given = executions.Following(outside.database, outside.notices, texts, outside.streams)
+    told = executions.follow(given, principal, execution_id, heard)
     first = await anext(told)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_written(first, told), media_type="text/event-stream", headers=headers)

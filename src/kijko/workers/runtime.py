@@ -129,7 +129,7 @@ class Runtime:
         stack.push_async_callback(embeddings.close)
         questions = search.Questions(embeddings, timeout_s=settings.embedding.question_timeout_s)
         return (
-            executions.Runner(database, models, questions, notices, settings),
+            executions.Runner(database, models, questions, notices, redis, settings),
             ingestion.Runner(database, notices, storage, hubs, box, settings),
             search.Embedder(database, embeddings, settings),
         )

@@ -1,6 +1,6 @@
 """Models behind one Protocol: Anthropic, Google and OpenAI by their own SDKs, and the offline model `echo`."""
 
-from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Provider
+from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Progress, Provider, Usage
 from kijko.clients.llm.catalogue import LOCAL, Listed, cost_cents, listed, provider_of
 from kijko.clients.llm.registry import Models, OwnKey
 
@@ -12,7 +12,9 @@ __all__ = [
     "ModelFailure",
     "Models",
     "OwnKey",
+    "Progress",
     "Provider",
+    "Usage",
     "cost_cents",
     "listed",
     "provider_of",

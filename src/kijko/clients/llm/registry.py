@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from kijko.clients.llm import failures
-from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Provider
+from kijko.clients.llm.base import ModelAnswer, ModelCall, ModelFailure, Progress, Provider
 from kijko.clients.llm.catalogue import LOCAL, provider_of
 from kijko.clients.llm.echo import Echo
 from kijko.models.enums import ExecutionErrorCode
@@ -47,13 +47,13 @@ class Models:
         self._ends: set[asyncio.Task[None]] = set()
         self._making = asyncio.Lock()
 
-    async def run(self, call: ModelCall) -> ModelAnswer:
+    async def run(self, call: ModelCall, progress: Progress | None = None) -> ModelAnswer:
         """Runs a call at its model's provider.
 
         Raises:
             ModelFailure: as the provider's client, and where there is no such model or no key.
         """
-        return await (await self.prepare(call.model)).run(call)
+        return await (await self.prepare(call.model)).run(call, progress)
 
     async def prepare(self, model: str, organization_id: UUID | None = None) -> Provider:
         """The client of a model's provider, made when it is first needed, away from the event loop.

@@ -1,9 +1,10 @@
 """Every statement on executions that a person causes. The worker's are in `work_queries`."""
 
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from kijko.core.db import Json, Jsonb
+from kijko.core.db import Json, Jsonb, Query
 from kijko.core.tenancy import OrgReader, OrgTx
 
 UTC: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
@@ -85,3 +86,56 @@ async def insert_last(
         request_id,
     )
     return await tx.last(call)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Where a run stands, for who follows it."""
+
+    status: str
+    claims: int
+    """How often a worker took it."""
+    attempts: int
+    cited: bool
+    """Whether it may hold a project's code, which the caller may then read."""
+    output: str | None
+
+
+_LOOK = Query(
+    Look,
+    """
+    select status, claims, attempts, cited_project_id is not null as cited, output
+    from executions
+    where id = $1::uuid
+    """,
+)
+
+
+async def look(reader: OrgReader, execution_id: UUID) -> Look | None:
+    """Where the run stands, or None where there is none that the caller may see."""
+    return await reader.first(_LOOK, execution_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a run was that is to be cancelled: pending, running; or ended, unknown, forbidden."""
+
+    was: str
+    user_id: UUID | None
+    """Who ran it; None where the caller may not see it."""
+
+
+# The run is read as it was before; whose it is never changes.
+_CANCEL = Query(
+    Cancelled,
+    """
+    select kijko.cancel_execution($1::uuid) as was,
+      (select e.user_id from executions e where e.id = $1::uuid) as user_id
+    """,
+    writes=True,
+)
+
+
+async def cancel(tx: OrgTx, execution_id: UUID) -> Cancelled:
+    """Ends the run as cancelled, where the caller may and it has not ended."""
+    return await tx.one(_CANCEL, execution_id)

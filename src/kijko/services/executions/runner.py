@@ -6,10 +6,12 @@ The nudges of `core.jobs` only set an event here; a look every few seconds finds
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
+from redis.asyncio import Redis
 
 from kijko.clients import llm
 from kijko.core.db.errors import DatabaseError
@@ -17,14 +19,27 @@ from kijko.core.jobs import Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
 from kijko.services.executions import work_queries as queries
+from kijko.services.executions.cancelling import CANCELLED
 from kijko.services.executions.room import Room
-from kijko.services.executions.run import run
-from kijko.services.executions.writing import Batches, Writer, id_of
+from kijko.services.executions.run import Attempt, Limits, With
+from kijko.services.executions.speaking import Speaker
+from kijko.services.executions.writing import Batches, Outcome, Writer, id_of
 from kijko.services.search import Questions
 from kijko.settings import Settings
 
 _log = structlog.get_logger(__name__)
 _STOP_GRACE_S = 4.0
+_LOOK_S = 0.5
+"""How often a worker that holds runs asks which were cancelled, where no notice says so."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A run of this worker's. `cancelled`: by a person."""
+
+    attempt: Attempt
+    task: asyncio.Task[None]
+    cancelled: bool = False
 
 
 class Runner:
@@ -33,18 +48,25 @@ class Runner:
     work: Final = Work.EXECUTIONS
 
     def __init__(
-        self, database: Tenants, models: llm.Models, questions: Questions, notices: Notices, settings: Settings
+        self,
+        database: Tenants,
+        models: llm.Models,
+        questions: Questions,
+        notices: Notices,
+        redis: Redis,
+        settings: Settings,
     ) -> None:
         self.id = uuid4()
         self._database = database
-        self._models = models
-        self._questions = questions
+        self._notices = notices
         self._settings = settings.worker
-        self._timeout_s = settings.models.timeout_s
         self._awake = asyncio.Event()
         self._full = False
-        self._held: dict[UUID, asyncio.Task[None]] = {}
+        self._held: dict[UUID, _Held] = {}
         self._room = Room(self._settings.held_characters)
+        limits = Limits(self._settings.max_attempts, settings.models.timeout_s, self._settings.run_s)
+        self._speaker = Speaker(redis)
+        self._given = With(self.id, models, database, questions, self._room, limits)
         self._outcomes = Batches(self._settings.batch)
         self._writer = Writer(database, notices, self.id, self._held.__contains__)
         self.loops: list[asyncio.Task[None]] = []
@@ -52,7 +74,8 @@ class Runner:
     def start(self) -> None:
         """Begins to claim and to run."""
         self._awake.set()
-        self.loops = [asyncio.create_task(loop()) for loop in (self._claim_loop, self._write_loop, self._renew_loop)]
+        loops = (self._claim_loop, self._write_loop, self._renew_loop, self._cancel_loop, self._speaker.speak)
+        self.loops = [asyncio.create_task(loop()) for loop in loops]
 
     def wake(self) -> None:
         """There is something to claim."""
@@ -60,13 +83,17 @@ class Runner:
 
     async def stop(self) -> None:
         """Claims no more, lets what is nearly done end, hands the rest back to the queue."""
-        claiming, writing, renewing = self.loops
+        claiming, writing, renewing, cancelling, speaking = self.loops
         await _end(claiming)
-        if self._held:
-            await asyncio.wait(self._held.values(), timeout=_STOP_GRACE_S)
-        for task in self._held.values():
+        tasks = [held.task for held in self._held.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOP_GRACE_S)
+        await _end(cancelling)
+        await _end(speaking)
+        await self._speaker.close()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._held.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_GRACE_S):
                 await self._outcomes.join()
@@ -97,7 +124,7 @@ class Runner:
         reader = self._database.system_reader("claiming pending executions of every organization")
         claimed = await queries.claim(reader, self.id, most=most, lease_s=self._settings.lease_s)
         for one in claimed:
-            self._held[one.id] = asyncio.create_task(self._run(one))
+            self._hold(one)
         return len(claimed) == most
 
     async def _let_go(self, execution_ids: Sequence[UUID]) -> None:
@@ -107,17 +134,45 @@ class Runner:
         if self._full or self._writer.waiting:  # for a place, here or among its organization's runs: here is one
             self._awake.set()
 
-    async def _run(self, claimed: queries.Claimed) -> None:
-        outcome = await run(
-            self._models,
-            self._database,
-            self._questions,
-            claimed,
-            room=self._room,
-            max_attempts=self._settings.max_attempts,
-            timeout_s=self._timeout_s,
-        )
+    def _hold(self, claimed: queries.Claimed) -> None:
+        attempt = Attempt(claimed, llm.Progress())
+        self._held[claimed.id] = _Held(attempt, asyncio.create_task(self._run(attempt)))
+
+    async def _run(self, attempt: Attempt) -> None:
+        outcome: Outcome | None
+        try:
+            with self._speaker.voice(attempt.claimed, attempt.progress) as attempt.voice:
+                outcome = await attempt.run(self._given)
+        except asyncio.CancelledError:
+            held = self._held.get(attempt.claimed.id)
+            if held is None or held.attempt is not attempt:  # it is another worker's now
+                raise
+            outcome = await attempt.interrupted(cancelled=held.cancelled)
+            if outcome is None:
+                raise
         self._outcomes.put(outcome)
+
+    async def _cancel_loop(self) -> None:
+        """Drops the calls of runs that were cancelled: told by a notice, or found."""
+        with self._notices.expect(CANCELLED) as notice:
+            while True:
+                await notice.wait(_LOOK_S)
+                if not self._held:
+                    continue
+                reader = self._database.system_reader("which of this worker's runs were cancelled")
+                try:
+                    cancelled = await queries.cancelled(reader, self.id)
+                except DatabaseError as error:
+                    _log.warning("executions.look_failed", error=str(error))
+                    continue
+                for execution_id in cancelled:
+                    self._drop(execution_id)
+
+    def _drop(self, execution_id: UUID) -> None:
+        held = self._held.get(execution_id)
+        if held is not None and not held.cancelled:
+            held.cancelled = True
+            held.task.cancel()  # one that is done already waits to be written, and is written as cancelled
 
     async def _write_loop(self) -> None:
         while True:
@@ -140,8 +195,8 @@ class Runner:
                 _log.warning("executions.renew_failed", error=str(error))
                 continue
             for lost in held.difference(still):
-                if task := self._held.pop(lost, None):
-                    task.cancel()
+                if taken := self._held.pop(lost, None):
+                    taken.task.cancel()
                     await self._room.give_back(lost)
 
 

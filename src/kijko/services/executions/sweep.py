@@ -15,7 +15,7 @@ async def sweep(database: Tenants, jobs: Jobs, notices: Notices, *, max_attempts
     """Takes runs away from dead workers and nudges the living ones where something waits."""
     async with database.system("runs whose lease ran out, of every organization") as tx:
         lost = await queries.expire(tx, max_attempts=max_attempts)
-        ended = [one for one in lost if one.status == ExecutionStatus.FAILED]
+        ended = [one for one in lost if one.status != ExecutionStatus.PENDING]
         if unused := [one.id for one in ended if not one.model_ran]:
             await queries.give_back(tx, unused)
         waiting = await queries.any_waiting(tx)

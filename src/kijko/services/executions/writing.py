@@ -12,7 +12,7 @@ import structlog
 
 from kijko.core.db.errors import ConstraintViolation, DatabaseError, InvalidArgument, Raised, StatementTimeout
 from kijko.core.notices import Notices
-from kijko.core.tenancy import Tenants
+from kijko.core.tenancy import SystemTx, Tenants
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
 from kijko.services.events import told, user_room
 from kijko.services.executions import work_queries as queries
@@ -28,7 +28,7 @@ _REASON = "writing results of every organization's executions"
 
 def id_of(outcome: Outcome) -> UUID:
     """The run's id."""
-    return outcome.ending.id if isinstance(outcome, Ended) else outcome.id
+    return outcome.ending.id
 
 
 class Batches:
@@ -111,16 +111,21 @@ class Writer:
             reader = self._database.system_reader(_REASON)
             ended, self.waiting = await queries.finish_and_look(reader, self._worker, [one.ending for one in endings])
             return ended
-        unused = {one.ending.id for one in endings if not one.ran}
+        unused = {one.ending.id for one in batch if not one.ran}
         async with self._database.system(_REASON) as tx:
-            ended = await queries.finish(tx, self._worker, [one.ending for one in endings]) if endings else []
+            await queries.lock(tx, self._worker, [id_of(one) for one in batch])
+            # One that cannot be put back may have been cancelled: then its account is still open.
+            left = [one.ending for one in batch if isinstance(one, Ended) or not await self._put_back(tx, one)]
+            ended = await queries.finish(tx, self._worker, left) if left else []
             if given_back := [one for one in ended if one in unused]:
                 await queries.give_back(tx, given_back)
-            for one in batch:
-                if isinstance(one, Again):
-                    await queries.try_again(tx, self._worker, one.id, one.attempts, delay_s=one.delay_s, ran=one.ran)
             self.waiting = await queries.any_waiting(tx)
         return ended
+
+    async def _put_back(self, tx: SystemTx, one: Again) -> bool:
+        return await queries.try_again(
+            tx, self._worker, one.ending, delay_s=one.delay_s, ran=one.ran, counts=one.counts
+        )
 
     async def _tell(self, batch: Sequence[Outcome], ended: Sequence[UUID]) -> None:
         if ended:  # first: somebody may wait for it
@@ -141,8 +146,6 @@ class Writer:
 
 
 def _size(outcome: Outcome) -> int:
-    if isinstance(outcome, Again):
-        return 0
     return sum(
         len(text or "") for text in (outcome.ending.output, outcome.ending.rendered_prompt, outcome.ending.citations)
     )

@@ -4,10 +4,10 @@ Owns no table. Pure and synchronous, its values can be pickled: it runs in proce
 what is taken, how it is cut and what becomes of secrets.
 """
 
+from kijko.core.tokenizer import TOKENIZER
 from kijko.services.reading.reading import Cut, Shown, read_file, show, warm, without_secrets
 from kijko.services.reading.results import FileRead, Options, Piece, Secret, Skipped
 from kijko.services.reading.selection import Selection
-from kijko.services.reading.tokens import TOKENIZER
 
 __all__ = [
     "TOKENIZER",

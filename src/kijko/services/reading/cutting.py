@@ -8,8 +8,8 @@ matters whether something stays whole. The same text is always cut alike.
 from collections.abc import Callable
 from typing import Final
 
+from kijko.core.tokenizer import count
 from kijko.services.reading.results import Piece
-from kijko.services.reading.tokens import count
 
 _GUESS: Final = 4.0
 """Bytes a token has in ordinary code."""

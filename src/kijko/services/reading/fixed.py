@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from kijko.core.tokenizer import count
 from kijko.services.reading.cutting import Cutter, character
 from kijko.services.reading.results import Piece
-from kijko.services.reading.tokens import count
 
 _FULL: Final = 0.9
 _TRIES: Final = 4

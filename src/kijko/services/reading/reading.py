@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kijko.core.tokenizer import count
 from kijko.services.reading import fixed, markdown, refusal, secrets, structure
 from kijko.services.reading.cutting import Cutter
 from kijko.services.reading.detection import detect
@@ -13,7 +14,6 @@ from kijko.services.reading.languages import Language
 from kijko.services.reading.results import FileRead, Options, Piece, Secret, Skipped
 from kijko.services.reading.source import Redacted, Source, decode
 from kijko.services.reading.syntax import Tiler
-from kijko.services.reading.tokens import count
 
 _LONG_WORD: Final = re.compile(r"(?=[A-Za-z_+=-]*[0-9])[A-Za-z0-9_+=-]{16,}")
 _LARGEST_PARSED: Final = 2_000_000
