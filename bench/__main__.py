@@ -8,7 +8,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import chunking, executions, ingestion, memory, projects, reads, realtime, runs, search, stream
+from bench import (
+    chunking,
+    executions,
+    gateway,
+    held,
+    ingestion,
+    memory,
+    projects,
+    reads,
+    realtime,
+    runs,
+    search,
+    stream,
+)
 from bench.scene import Scene, scene
 
 Lines = list[str]
@@ -20,6 +33,8 @@ ON_STACK: Final[Mapping[str, Callable[[Scene], Lines]]] = {
     "search": lambda found: search.lines(search.measure(found)),
     "executions": lambda found: executions.lines(executions.measure(found)),
     "ingestion": lambda found: ingestion.lines(ingestion.measure(found)),
+    "held": lambda found: held.lines(held.measure(found)),
+    "gateway": lambda found: gateway.lines(gateway.measure(found)),
     "runs": lambda found: runs.lines(*runs.measure(found)),
     "stream": lambda found: stream.lines(stream.measure(found)),
     "realtime": lambda found: realtime.lines(realtime.measure(found)),
