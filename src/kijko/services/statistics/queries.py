@@ -269,28 +269,23 @@ _COSTS = Json(
 """
 )
 
-# The durations come out of their index in order, so that they need no sorting. Of one skill, and of all: where either
-# may be meant, Postgres expects few rows, and would sort the many by their hours.
-_COMPLETED = """
+# The durations come out of their index in order, so that they need no sorting.
+_PERFORMANCE = Json(
+    """
+  with places as (
+    select percentile_disc(array[0.5, 0.9, 0.99]) within group (order by l.duration_ms) as at
     from usage_ledger l
     where l.organization_id = (select kijko.current_org())
       and l.executed_at is not null
       and l.outcome = 'completed'
       and l.duration_ms is not null
-"""
-_OF_ONE = "      and l.skill_id = $1::uuid"
-_OF_ALL = "      and $1::uuid is null"
-_PLACES = """
-  with places as (
-    select percentile_disc(array[0.5, 0.9, 0.99]) within group (order by l.duration_ms) as at"""
-_HOURS = """
+      and ($1::uuid is null or l.skill_id = $1)
   ),
   hours as materialized (
-    select date_part('hour', l.executed_at at time zone 'UTC') as hour, count(*) as runs,
-      sum(l.duration_ms) as duration_ms"""
-_TIMED = (
-    """
-    group by 1
+    select h.hour, sum(h.completed) as runs, sum(h.duration_ms) as duration_ms
+    from execution_hours h
+    where h.organization_id = (select kijko.current_org()) and ($1 is null or h.skill_id = $1)
+    group by h.hour
   ),
   total as (
     select coalesce(sum(h.runs), 0) as runs, coalesce(sum(h.duration_ms), 0) as duration_ms from hours h
@@ -322,8 +317,6 @@ _TIMED = (
   cross join days t
 """
 )
-_PERFORMANCE = Json(_PLACES + _COMPLETED + _OF_ALL + _HOURS + _COMPLETED + _OF_ALL + _TIMED)
-_PERFORMANCE_OF_SKILL = Json(_PLACES + _COMPLETED + _OF_ONE + _HOURS + _COMPLETED + _OF_ONE + _TIMED)
 
 # $1: today; $2: how many days before it are looked at; $3: how many are to come.
 _PROJECTION = Json(
@@ -353,7 +346,8 @@ _PROJECTION = Json(
 """
 )
 
-_MERGE = Scalar(int, "select kijko.merge_execution_days($1::integer)", writes=True)
+_MERGE_DAYS = Scalar(int, "select kijko.merge_execution_days($1::integer)", writes=True)
+_MERGE_HOURS = Scalar(int, "select kijko.merge_execution_hours($1::integer)", writes=True)
 
 
 def _parts(span: Span) -> tuple[Arg, ...]:
@@ -377,7 +371,7 @@ async def costs(reader: OrgReader, span: Span, first: date, last: date) -> bytes
 
 async def performance(reader: OrgReader, skill_id: UUID | None) -> bytes:
     """A PerformanceMetrics over all runs."""
-    return await reader.json(_PERFORMANCE if skill_id is None else _PERFORMANCE_OF_SKILL, skill_id) or b""
+    return await reader.json(_PERFORMANCE, skill_id) or b""
 
 
 async def projection(reader: OrgReader, today: date, seen: int, days: int) -> bytes:
@@ -386,5 +380,8 @@ async def projection(reader: OrgReader, today: date, seen: int, days: int) -> by
 
 
 async def merge(reader: SystemReader, most: int) -> int:
-    """Puts up to so many loose sums together with the others of their keys; answers how many it took."""
-    return await reader.one(_MERGE, most)
+    """Puts up to so many loose sums of days, and of hours, together with the others of their keys.
+
+    Answers how many it took of those of which there were more.
+    """
+    return max(await reader.one(_MERGE_DAYS, most), await reader.one(_MERGE_HOURS, most))
