@@ -6,7 +6,7 @@ nothing else; it agrees with the ledger at every moment; no deletion of skills o
 """
 
 from kijko.services.statistics.rules import EARLIEST, LATEST, PERIODS, Period, Span, last_days, midnight
-from kijko.services.statistics.statistics import costs, counts, dashboard, performance, projection
+from kijko.services.statistics.statistics import costs, counts, dashboard, performance, projection, skills
 from kijko.services.statistics.sweeping import sweep
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "midnight",
     "performance",
     "projection",
+    "skills",
     "sweep",
 ]

@@ -23,16 +23,21 @@ _EDGE = """
     where l.organization_id = (select kijko.current_org())
       and ($7::uuid is null or l.skill_id = $7)
 """
-# Each by its own small index, whatever the span: so it is found before it is compared with it.
+# Each by its own small index, whatever the span: so it is found before it is compared with it. A cancelled run is in
+# the sums when its worker has told what was used.
 _UNDER_WAY = """
   with under_way as materialized (
-    select e.executed_at, e.skill_id, e.execution_type, 1 as pending, 0 as running
+    select e.executed_at, e.skill_id, e.execution_type, 0 as cancelled, 1 as pending, 0 as running
     from executions e
     where e.organization_id = (select kijko.current_org()) and e.status = 'pending'
     union all
-    select e.executed_at, e.skill_id, e.execution_type, 0, 1
+    select e.executed_at, e.skill_id, e.execution_type, 0, 0, 1
     from executions e
     where e.organization_id = (select kijko.current_org()) and e.status = 'running'
+    union all
+    select e.executed_at, e.skill_id, e.execution_type, 1, 0, 0
+    from executions e
+    where e.organization_id = (select kijko.current_org()) and e.status = 'cancelled' and e.lease_owner is not null
   )
 """
 # $1 to $2 and $5 to $6: what is left at both ends; $3 until before $4: whole days; $7: one skill, or all.
@@ -56,8 +61,8 @@ _SOURCES = (
     + """      and l.executed_at >= $5::timestamptz
       and l.executed_at < $6::timestamptz
     union all
-    select (u.executed_at at time zone 'UTC')::date, u.skill_id, u.execution_type, 0, 0, 0, u.pending, u.running,
-      0, 0, 0, 0
+    select (u.executed_at at time zone 'UTC')::date, u.skill_id, u.execution_type, 0, 0, u.cancelled, u.pending,
+      u.running, 0, 0, 0, 0
     from under_way u
     where u.executed_at >= $1
       and u.executed_at < $6
@@ -91,6 +96,14 @@ _RUNS_BY_DAY = (
     + _SUMS
     + _SOURCES
     + ") x group by x.day, x.execution_type"
+    + _TOTAL
+)
+_RUNS_BY_SKILL = (
+    _UNDER_WAY
+    + ", runs as materialized (select null::date as day, x.skill_id, x.execution_type,"
+    + _SUMS
+    + _SOURCES
+    + ") x group by x.skill_id, x.execution_type"
     + _TOTAL
 )
 _BY_STATUS = """
@@ -209,6 +222,40 @@ _COUNTS = Json(
         where r.day between $8 and $9
         group by r.day
       ) n on n.day = c.day::date
+    )
+  )
+  from total t
+"""
+)
+
+_SKILLS = Json(
+    _RUNS_BY_SKILL
+    + """
+  select json_build_object(
+    'totalSkills', (select count(*) from skills s where s.organization_id = (select kijko.current_org())),
+    'activeSkills', (
+      select count(*) from skills s where s.organization_id = (select kijko.current_org()) and s.is_active
+    ),
+    'totalExecutions', t.all_runs, 'totalTokensUsed', t.tokens, 'totalCostCents', trim_scale(t.cost_cents),
+    'executionsByStatus', """
+    + _BY_STATUS
+    + """,
+    'executionsByType', """
+    + _BY_TYPE
+    + """,
+    'topSkillsByUsage', (
+      select coalesce(
+        json_agg(json_build_object('skillId', n.id, 'name', n.name, 'count', n.runs) order by n.runs desc, n.id),
+        '[]'::json
+      )
+      from (
+        select s.id, s.name, sum(r.completed + r.failed + r.cancelled + r.pending + r.running) as runs
+        from runs r
+        join skills s on s.id = r.skill_id
+        group by s.id, s.name
+        order by runs desc, s.id
+        limit $8::integer
+      ) n
     )
   )
   from total t
@@ -362,6 +409,11 @@ async def dashboard(reader: OrgReader, span: Span, skill_id: UUID | None) -> byt
 async def counts(reader: OrgReader, span: Span, skill_id: UUID | None, first: date, last: date) -> bytes:
     """An ExecutionStats over the span; its days are those from `first` to `last`."""
     return await reader.json(_COUNTS, *_parts(span), skill_id, first, last) or b""
+
+
+async def skills(reader: OrgReader, span: Span, most: int) -> bytes:
+    """A SkillStats over the span, with so many of the busiest skills that are there still."""
+    return await reader.json(_SKILLS, *_parts(span), None, most) or b""
 
 
 async def costs(reader: OrgReader, span: Span, first: date, last: date) -> bytes:

@@ -10,6 +10,7 @@ from kijko.services.statistics.rules import PERIODS, Period, Span, last_days
 
 _CHART_DAYS: Final = 14
 _SEEN_DAYS: Final = 30
+_BUSIEST: Final = 5
 
 
 def _today() -> date:
@@ -22,6 +23,12 @@ async def dashboard(reader: OrgReader, period: Period, skill_id: UUID | None = N
     An id that the caller sees no runs of gives zeros.
     """
     return await queries.dashboard(reader, last_days(PERIODS[period], _today()), skill_id)
+
+
+async def skills(reader: OrgReader, period: Period | None) -> bytes:
+    """The SkillStats as JSON: of all runs, or of those of a period."""
+    span = Span() if period is None else last_days(PERIODS[period], _today())
+    return await queries.skills(reader, span, _BUSIEST)
 
 
 async def counts(reader: OrgReader, span: Span, skill_id: UUID | None) -> bytes:
