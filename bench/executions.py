@@ -30,7 +30,7 @@ from kijko.services.executions.list_queries import places
 ORGANIZATIONS, RUNS, LARGEST, SKILLS, DAYS = 200, 5_000_000, 100_000, 40, 365
 BAR_MS = 100.0
 _TIMES, _TIMES_HTTP = 25, 10
-_TABLES: Final = ("executions", "usage_ledger", "execution_days")
+_TABLES: Final = ("executions", "usage_ledger", "execution_days", "execution_hours")
 _EVER = numbers.Span()
 _Ask = Callable[[OrgReader], Awaitable[object]]
 
@@ -326,6 +326,14 @@ _FILLING: Final = (
     where executed_at is not null
     group by 1, 2, 3, 4, 5
     order by 2
+    """,
+    """
+    insert into execution_hours (organization_id, skill_id, hour, cited_project_id, completed, duration_ms, loose)
+    select organization_id, skill_id, date_part('hour', executed_at at time zone 'UTC')::smallint, cited_project_id,
+      count(*), sum(duration_ms), false
+    from usage_ledger
+    where executed_at is not null and outcome = 'completed' and duration_ms is not null
+    group by 1, 2, 3, 4
     """,
 )
 

@@ -11,7 +11,7 @@ from psycopg import sql
 from tests.conftest import Person
 
 CALLS = calls(uuid.uuid4())
-TABLES = {"executions", "usage_ledger", "execution_days", "skills"}
+TABLES = {"executions", "usage_ledger", "execution_days", "execution_hours", "skills"}
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:

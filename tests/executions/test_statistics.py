@@ -379,7 +379,7 @@ async def test_writers_and_the_sweep_at_once_lose_and_double_nothing(
     def merge() -> None:
         with psycopg.connect(stack_env["KIJKO_DATABASE_URL"], autocommit=True) as mine:
             for _ in range(40):
-                mine.execute("select kijko.merge_execution_days(50)")
+                mine.execute("select kijko.merge_execution_days(50), kijko.merge_execution_hours(30)")
 
     await asyncio.gather(
         *(asyncio.to_thread(write, lot) for lot in lots), *(asyncio.to_thread(merge) for _ in range(3))
@@ -389,7 +389,9 @@ async def test_writers_and_the_sweep_at_once_lose_and_double_nothing(
     assert sum(len(lot) for lot in lots) == total
     for _ in range(200):  # until the scheduler has put all of them together
         (loose,) = owner.execute(
-            "select count(*) from execution_days where loose and organization_id = %s", (one.organization_id,)
+            "select (select count(*) from execution_days where loose and organization_id = %(one)s) "
+            "+ (select count(*) from execution_hours where loose and organization_id = %(one)s)",
+            {"one": one.organization_id},
         ).fetchone() or (1,)
         if not loose:
             break
@@ -398,7 +400,12 @@ async def test_writers_and_the_sweep_at_once_lose_and_double_nothing(
         "select day, execution_type from execution_days where organization_id = %s group by 1, 2 having count(*) > 1",
         (one.organization_id,),
     ).fetchall()
+    doubled += owner.execute(
+        "select skill_id, hour from execution_hours where organization_id = %s group by 1, 2 having count(*) > 1",
+        (one.organization_id,),
+    ).fetchall()
     assert (loose, doubled) == (0, [])
+    assert await read(one, "performance") == performance_of(runs)
     assert await read(one, "stats") == stats_of(runs, today() - timedelta(days=13), today())
 
 

@@ -27,3 +27,7 @@ class Patient(StreamingResponse):
             await super().stream_response(in_time)  # type: ignore[arg-type]  # a message is what Starlette makes of it
         except TimeoutError:
             _log.info("stream.let_go", slowest_s=self.slowest_s)
+        finally:  # at once: whoever reads no more has a place to give back
+            close = getattr(self.body_iterator, "aclose", None)
+            if close is not None:
+                await close()

@@ -1,8 +1,8 @@
 """Statistics of runs: counted, priced, timed and projected, for skills and for executions.
 
-Owns the table execution_days, sums by day that a trigger writes with the ledger and `sweep` puts together. What each
-number means is in docs/executions.md. Invariants: every number counts what the caller may see and nothing else; it
-agrees with the ledger at every moment; no deletion of skills or executions changes it.
+Owns the tables execution_days and execution_hours, sums that a trigger writes with the ledger and `sweep` puts
+together. What each number means is in docs/executions.md. Invariants: every number counts what the caller may see and
+nothing else; it agrees with the ledger at every moment; no deletion of skills or executions changes it.
 """
 
 from kijko.services.statistics.rules import EARLIEST, LATEST, PERIODS, Period, Span, last_days, midnight

@@ -23,19 +23,26 @@ _EDGE = """
     where l.organization_id = (select kijko.current_org())
       and ($7::uuid is null or l.skill_id = $7)
 """
-_OPEN = """
-      (e.executed_at at time zone 'UTC')::date, e.skill_id, e.execution_type, 0, 0, 0,
-      (e.status = 'pending')::integer, (e.status = 'running')::integer, 0, 0, 0, 0
+# Each by its own small index, whatever the span: so it is found before it is compared with it. A cancelled run is in
+# the sums when its worker has told what was used.
+_UNDER_WAY = """
+  with under_way as materialized (
+    select e.executed_at, e.skill_id, e.execution_type, 0 as cancelled, 1 as pending, 0 as running
     from executions e
-    where e.organization_id = (select kijko.current_org())
-      and e.executed_at >= $1
-      and e.executed_at < $6
-      and ($7 is null or e.skill_id = $7)
+    where e.organization_id = (select kijko.current_org()) and e.status = 'pending'
+    union all
+    select e.executed_at, e.skill_id, e.execution_type, 0, 0, 1
+    from executions e
+    where e.organization_id = (select kijko.current_org()) and e.status = 'running'
+    union all
+    select e.executed_at, e.skill_id, e.execution_type, 1, 0, 0
+    from executions e
+    where e.organization_id = (select kijko.current_org()) and e.status = 'cancelled' and e.lease_owner is not null
+  )
 """
 # $1 to $2 and $5 to $6: what is left at both ends; $3 until before $4: whole days; $7: one skill, or all.
-_RUNS = (
+_SOURCES = (
     """
-  with runs as materialized (
     select d.day, d.skill_id, d.execution_type, d.completed, d.failed, d.cancelled, 0 as pending, 0 as running,
       d.tokens, d.completed_tokens, d.duration_ms, d.cost_cents
     from execution_days d
@@ -54,13 +61,21 @@ _RUNS = (
     + """      and l.executed_at >= $5::timestamptz
       and l.executed_at < $6::timestamptz
     union all
-    select"""
-    + _OPEN
-    + """      and e.status = 'pending'
-    union all
-    select"""
-    + _OPEN
-    + """      and e.status = 'running'
+    select (u.executed_at at time zone 'UTC')::date, u.skill_id, u.execution_type, 0, 0, u.cancelled, u.pending,
+      u.running, 0, 0, 0, 0
+    from under_way u
+    where u.executed_at >= $1
+      and u.executed_at < $6
+      and ($7 is null or u.skill_id = $7)
+"""
+)
+_SUMS = """
+      sum(x.completed)::bigint as completed, sum(x.failed)::bigint as failed, sum(x.cancelled)::bigint as cancelled,
+      sum(x.pending)::bigint as pending, sum(x.running)::bigint as running, sum(x.tokens)::bigint as tokens,
+      sum(x.completed_tokens)::bigint as completed_tokens, sum(x.duration_ms)::bigint as duration_ms,
+      sum(x.cost_cents) as cost_cents
+    from ("""
+_TOTAL = """
   ),
   total as (
     select
@@ -73,6 +88,23 @@ _RUNS = (
     from runs r
   )
 """
+_RUNS = _UNDER_WAY + ", runs as materialized (" + _SOURCES + _TOTAL
+# Of all that an organization ever ran there is much: it is added up as it comes, to what the statement asks for.
+_RUNS_BY_DAY = (
+    _UNDER_WAY
+    + ", runs as materialized (select x.day, null::uuid as skill_id, x.execution_type,"
+    + _SUMS
+    + _SOURCES
+    + ") x group by x.day, x.execution_type"
+    + _TOTAL
+)
+_RUNS_BY_SKILL = (
+    _UNDER_WAY
+    + ", runs as materialized (select null::date as day, x.skill_id, x.execution_type,"
+    + _SUMS
+    + _SOURCES
+    + ") x group by x.skill_id, x.execution_type"
+    + _TOTAL
 )
 _BY_STATUS = """
     json_build_object(
@@ -158,7 +190,7 @@ _DASHBOARD = Json(
 )
 
 _COUNTS = Json(
-    _RUNS
+    _RUNS_BY_DAY
     + """
   select json_build_object(
     'totalExecutions', t.all_runs, 'successfulExecutions', t.completed, 'failedExecutions', t.failed,
@@ -197,7 +229,7 @@ _COUNTS = Json(
 )
 
 _SKILLS = Json(
-    _RUNS
+    _RUNS_BY_SKILL
     + """
   select json_build_object(
     'totalSkills', (select count(*) from skills s where s.organization_id = (select kijko.current_org())),
@@ -230,29 +262,31 @@ _SKILLS = Json(
 """
 )
 
+# In one pass: by day and type, rows without a skill; and by skill, rows without a day.
 _COSTS = Json(
-    _RUNS
+    _UNDER_WAY + ", runs as materialized (select x.day, x.execution_type, x.skill_id, "
+    "sum(x.completed + x.failed + x.cancelled) as runs, sum(x.cost_cents) as cost_cents from ("
+    + _SOURCES
     + """
+    ) x
+    group by grouping sets ((x.day, x.execution_type), (x.skill_id))
+  )
   select json_build_object(
-    'totalCostCents', trim_scale(t.cost_cents),
+    'totalCostCents', (select coalesce(trim_scale(sum(r.cost_cents)), 0) from runs r where r.day is not null),
     'costBySkill', (
       select coalesce(
         json_agg(
           json_build_object(
-            'skillId', n.skill_id, 'skillName', coalesce(s.name, 'Deleted skill'),
-            'costCents', trim_scale(n.cost_cents), 'executionCount', n.runs
+            'skillId', r.skill_id, 'skillName', coalesce(s.name, 'Deleted skill'),
+            'costCents', trim_scale(r.cost_cents), 'executionCount', r.runs
           )
-          order by n.cost_cents desc, n.runs desc, n.skill_id
+          order by r.cost_cents desc, r.runs desc, r.skill_id
         ),
         '[]'::json
       )
-      from (
-        select r.skill_id, sum(r.cost_cents) as cost_cents, sum(r.completed + r.failed + r.cancelled) as runs
-        from runs r
-        group by r.skill_id
-        having sum(r.completed + r.failed + r.cancelled) > 0
-      ) n
-      left join skills s on s.id = n.skill_id
+      from runs r
+      left join skills s on s.id = r.skill_id
+      where r.day is null and r.runs > 0
     ),
     'costByType', (
       select json_build_object(
@@ -262,6 +296,7 @@ _COSTS = Json(
         'api', coalesce(trim_scale(sum(r.cost_cents) filter (where r.execution_type = 'api')), 0)
       )
       from runs r
+      where r.day is not null
     ),
     'costByDay', (
       select coalesce(
@@ -274,32 +309,33 @@ _COSTS = Json(
       from (select least(min(r.day), $9::date) as earliest from runs r) f
       cross join lateral generate_series(greatest($8::date, f.earliest), $9, interval '1 day') c (day)
       left join (
-        select r.day, sum(r.cost_cents) as cost_cents from runs r group by r.day
+        select r.day, sum(r.cost_cents) as cost_cents from runs r where r.day is not null group by r.day
       ) n on n.day = c.day::date
     )
   )
-  from total t
 """
 )
 
-# The durations come out of the index in order, so a percentile is the one at its place.
+# The durations come out of their index in order, so that they need no sorting.
 _PERFORMANCE = Json(
     """
-  with timed as materialized (
-    select l.duration_ms, extract(hour from l.executed_at at time zone 'UTC')::integer as hour
+  with places as (
+    select percentile_disc(array[0.5, 0.9, 0.99]) within group (order by l.duration_ms) as at
     from usage_ledger l
     where l.organization_id = (select kijko.current_org())
       and l.executed_at is not null
       and l.outcome = 'completed'
       and l.duration_ms is not null
       and ($1::uuid is null or l.skill_id = $1)
-    order by l.duration_ms
   ),
-  hours as (
-    select t.hour, count(*) as runs, sum(t.duration_ms) as duration_ms from timed t group by t.hour
+  hours as materialized (
+    select h.hour, sum(h.completed) as runs, sum(h.duration_ms) as duration_ms
+    from execution_hours h
+    where h.organization_id = (select kijko.current_org()) and ($1 is null or h.skill_id = $1)
+    group by h.hour
   ),
   total as (
-    select coalesce(sum(h.runs), 0)::bigint as runs, coalesce(sum(h.duration_ms), 0) as duration_ms from hours h
+    select coalesce(sum(h.runs), 0) as runs, coalesce(sum(h.duration_ms), 0) as duration_ms from hours h
   ),
   days as (
     select coalesce(sum(d.completed), 0) as completed, coalesce(sum(d.failed), 0) as failed
@@ -308,15 +344,9 @@ _PERFORMANCE = Json(
   )
   select json_build_object(
     'averageDurationMs', coalesce(trim_scale(round(a.duration_ms / nullif(a.runs, 0), 4)), 0),
-    'p50DurationMs', coalesce(
-      (select t.duration_ms from timed t offset greatest(ceil(a.runs * 0.5)::bigint - 1, 0) limit 1), 0
-    ),
-    'p90DurationMs', coalesce(
-      (select t.duration_ms from timed t offset greatest(ceil(a.runs * 0.9)::bigint - 1, 0) limit 1), 0
-    ),
-    'p99DurationMs', coalesce(
-      (select t.duration_ms from timed t offset greatest(ceil(a.runs * 0.99)::bigint - 1, 0) limit 1), 0
-    ),
+    'p50DurationMs', coalesce(p.at[1], 0),
+    'p90DurationMs', coalesce(p.at[2], 0),
+    'p99DurationMs', coalesce(p.at[3], 0),
     'successRate', """
     + _SUCCESS
     + """,
@@ -330,6 +360,7 @@ _PERFORMANCE = Json(
     )
   )
   from total a
+  cross join places p
   cross join days t
 """
 )
@@ -362,7 +393,8 @@ _PROJECTION = Json(
 """
 )
 
-_MERGE = Scalar(int, "select kijko.merge_execution_days($1::integer)", writes=True)
+_MERGE_DAYS = Scalar(int, "select kijko.merge_execution_days($1::integer)", writes=True)
+_MERGE_HOURS = Scalar(int, "select kijko.merge_execution_hours($1::integer)", writes=True)
 
 
 def _parts(span: Span) -> tuple[Arg, ...]:
@@ -400,5 +432,8 @@ async def projection(reader: OrgReader, today: date, seen: int, days: int) -> by
 
 
 async def merge(reader: SystemReader, most: int) -> int:
-    """Puts up to so many loose sums together with the others of their keys; answers how many it took."""
-    return await reader.one(_MERGE, most)
+    """Puts up to so many loose sums of days, and of hours, together with the others of their keys.
+
+    Answers how many it took of those of which there were more.
+    """
+    return max(await reader.one(_MERGE_DAYS, most), await reader.one(_MERGE_HOURS, most))
