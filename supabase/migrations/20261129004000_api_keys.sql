@@ -84,7 +84,9 @@ revoke execute on function kijko.make_api_key(uuid, text, text, bytea, text[], t
   from public, anon, authenticated;
 grant execute on function kijko.make_api_key(uuid, text, text, bytea, text[], timestamptz, integer) to authenticated;
 
-create function kijko.rotate_api_key(old uuid, fresh uuid, prefix text, hash bytea, grace_seconds integer) returns text
+create function kijko.rotate_api_key(
+  old uuid, fresh uuid, prefix text, hash bytea, grace_seconds integer, most integer
+) returns text
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
@@ -106,6 +108,16 @@ begin
   elsif known.expires_at <= clock_timestamp() then
     return 'expired';
   end if;
+  if grace_seconds > 0 then
+    perform pg_advisory_xact_lock(hashtextextended('api_keys:' || known.organization_id::text, 0));
+    if (
+      select count(*)
+      from public.api_keys k
+      where k.organization_id = known.organization_id and k.rotated_at is not null and k.expires_at > clock_timestamp()
+    ) >= most then
+      return 'limit';
+    end if;
+  end if;
   insert into public.api_keys (id, organization_id, user_id, name, prefix, key_hash, scopes, expires_at)
   values (
     fresh, known.organization_id, known.user_id, known.name, rotate_api_key.prefix, hash, known.scopes, known.expires_at
@@ -121,11 +133,12 @@ begin
   return 'done';
 end
 $$;
-comment on function kijko.rotate_api_key(uuid, uuid, text, bytea, integer) is
+comment on function kijko.rotate_api_key(uuid, uuid, text, bytea, integer, integer) is
   'Puts a new key with the same name, scopes and end in the place of one of the caller''s, which works until the grace '
-  'ends: done, unknown, not_yours (an owner or admin sees it), rotated (before) or expired.';
-revoke execute on function kijko.rotate_api_key(uuid, uuid, text, bytea, integer) from public, anon, authenticated;
-grant execute on function kijko.rotate_api_key(uuid, uuid, text, bytea, integer) to authenticated;
+  'ends: done, unknown, not_yours (an owner or admin sees it), rotated (before), expired, or limit (as many as may do so '
+  'work out their grace already).';
+revoke execute on function kijko.rotate_api_key(uuid, uuid, text, bytea, integer, integer) from public, anon, authenticated;
+grant execute on function kijko.rotate_api_key(uuid, uuid, text, bytea, integer, integer) to authenticated;
 
 -- ---- entering with one ---------------------------------------------------------------------------------------------
 --
@@ -172,7 +185,7 @@ create function kijko.admit_key(
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  found record;
+  known record;
   counted integer := 0;
   told jsonb;
   refusal text;
@@ -180,32 +193,32 @@ begin
   select
     k.id, k.user_id, k.organization_id, k.prefix, k.scopes, k.expires_at, u.email,
     btrim(u.first_name || ' ' || u.last_name) as name, coalesce(admit_key.scope = any (k.scopes), false) as allowed
-  into found
+  into known
   from public.api_keys k
   join public.users u on u.id = k.user_id
   where k.key_hash = hash and (k.expires_at is null or k.expires_at > now());
-  if found.id is null then
+  if known.id is null then
     perform kijko.refuse_key();
-  elsif wanted <> found.organization_id then
+  elsif wanted <> known.organization_id then
     raise exception 'no such organization' using errcode = 'KJ404';
   end if;
-  if found.allowed and repeated then
+  if known.allowed and repeated then
     select l.quantity::integer into counted
     from public.usage_ledger l
     where l.subject_id = call
       and l.metric = 'api_calls'
       and l.entry = 'reserve'
-      and l.organization_id = found.organization_id;
+      and l.organization_id = known.organization_id;
     counted := coalesce(counted, 0);
   end if;
-  if found.allowed and counted = 0 then
+  if known.allowed and counted = 0 then
     -- Nothing else is in this transaction, and it waits for no disk: what a crash of Postgres forgets of the last
     -- moment is in the customer's favour, and each request would cost several milliseconds.
     perform set_config('synchronous_commit', 'off', true);
     counted := many;
     while counted > 1 and told is null loop
       begin
-        told := kijko.reserve_for(found.organization_id, 'api_calls', counted, call, found.user_id);
+        told := kijko.reserve_for(known.organization_id, 'api_calls', counted, call, known.user_id);
         exit;
       exception when sqlstate 'KJ429' then
         get stacked diagnostics refusal = pg_exception_detail;
@@ -214,12 +227,12 @@ begin
     end loop;
     if counted <= 1 then  -- the last one, or none: then asking for one says so
       counted := 1;
-      told := kijko.reserve_for(found.organization_id, 'api_calls', 1, call, found.user_id);
+      told := kijko.reserve_for(known.organization_id, 'api_calls', 1, call, known.user_id);
     end if;
   end if;
   return query select
-    found.id, found.user_id, found.organization_id, found.prefix, found.scopes, found.expires_at, found.email,
-    found.name, found.allowed, counted, told;
+    known.id, known.user_id, known.organization_id, known.prefix, known.scopes, known.expires_at, known.email,
+    known.name, known.allowed, counted, told;
 end
 $$;
 comment on function kijko.admit_key(bytea, uuid, text, integer, uuid, boolean) is

@@ -117,6 +117,21 @@ async def test_an_organization_has_so_many_keys_and_no_more_however_they_come(pe
     assert (await one.http.post("/api-keys", json={"name": "x"})).status_code == 409
 
 
+async def test_rotating_is_no_way_to_ever_more_keys(person: Make, owner: Owner) -> None:
+    one = person()
+    owner.execute(
+        "insert into api_keys (id, organization_id, user_id, name, prefix, key_hash, scopes, expires_at, rotated_at) "
+        "select gen_random_uuid(), %(organization)s, %(user)s, 'x', 'kjk_', "
+        "decode(md5(random()::text), 'hex'), '{skills:read}', now() + interval '1 day', now() "
+        "from generate_series(1, 100) n",
+        {"organization": one.organization_id, "user": one.id},
+    )
+    made = await make_key(one)
+    refused = await one.http.post(f"/api-keys/{made['id']}/rotate", json={"graceSeconds": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "API_KEY_LIMIT")
+    assert (await one.http.post(f"/api-keys/{made['id']}/rotate")).status_code == 201
+
+
 async def test_a_rotated_key_works_until_its_grace_ends(person: Make, owner: Owner, stack_env: Env) -> None:
     one = person()
     old = await make_key(one, name="Turning", scopes=["organizations:read"])

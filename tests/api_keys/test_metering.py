@@ -1,19 +1,15 @@
 """Each request with a key is an API call of the plan: counted exactly, told in headers, refused when none are left."""
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from tests.api_keys.making import Owner, calls, make_key, use_up, using
-from tests.conftest import Person, _free_port
+from tests.conftest import Person
 from tests.skills.test_http import make_skill
+from tests.spine.conftest import Served
 
 Make = Callable[..., Person]
 Env = dict[str, str]
@@ -47,14 +43,14 @@ async def test_an_unlimited_plan_counts_without_a_limit(person: Make, stack_env:
 
 @pytest.mark.parametrize("processes", [1, 2])
 async def test_of_forty_at_once_with_few_left_exactly_those_pass(
-    person: Make, stack_env: Env, owner: Owner, processes: int
+    person: Make, stack_env: Env, owner: Owner, serve: Callable[..., Served], processes: int
 ) -> None:
     one = person(plan="free")
     key = await make_key(one)
     use_up(owner, one, left=7)
-    with another(stack_env) if processes == 2 else once(stack_env["KIJKO_API_URL"]) as second:
-        async with using(stack_env, key["key"]) as here, using(stack_env, key["key"], url=second) as there:
-            answers = await asyncio.gather(*((here, there)[at % 2].get("/skills") for at in range(40)))
+    second = serve().url if processes == 2 else ""
+    async with using(stack_env, key["key"]) as here, using(stack_env, key["key"], url=second) as there:
+        answers = await asyncio.gather(*((here, there)[at % 2].get("/skills") for at in range(40)))
     passed = [answer for answer in answers if answer.status_code == 200]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert (len(passed), len(refused)) == (7, 33)
@@ -99,28 +95,3 @@ async def test_a_run_by_key_takes_a_call_and_an_oracle_query_and_tells_the_neare
         assert (refused.status_code, refused.json()["details"]["metric"]) == (429, "oracle_queries")
         assert refused.headers.get_list("ratelimit-remaining") == ["0"]
     assert calls(owner, one) == 11
-
-
-@contextmanager
-def once(url: str) -> Iterator[str]:
-    """The API that runs."""
-    yield url
-
-
-@contextmanager
-def another(stack_env: Env) -> Iterator[str]:
-    """A second process of the API, on the same database."""
-    port = _free_port()
-    settings = {name: value for name, value in stack_env.items() if name != "KIJKO_DATABASE_URL"}
-    command = [sys.executable, "-m", "uvicorn", "--factory", "kijko.main:app_factory", "--port", str(port)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")}
-    with subprocess.Popen(
-        command, env=clean | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
-                client.get(url + "/health/live", timeout=30)
-            yield url
-        finally:
-            process.terminate()

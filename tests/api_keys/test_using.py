@@ -12,6 +12,7 @@ from tests.conftest import Person, Shared
 from tests.executions.test_http import execute
 from tests.projects.making import hire, make_project
 from tests.skills.test_http import make_skill
+from tests.spine.conftest import Served
 
 Make = Callable[..., Person]
 Env = dict[str, str]
@@ -132,6 +133,18 @@ async def test_a_revoked_an_expired_and_an_unknown_key_are_refused_in_the_same_w
     assert len(told) == 1
     assert "does not work" in told.pop()
     assert calls(owner, one) == 0
+
+
+async def test_a_revoked_key_is_refused_at_once_in_every_process(
+    person: Make, stack_env: Env, serve: Callable[..., Served]
+) -> None:
+    one = person()
+    key = await make_key(one)
+    second = serve().url
+    async with using(stack_env, key["key"]) as here, using(stack_env, key["key"], url=second) as there:
+        assert [(await client.get("/skills")).status_code for client in (here, there)] == [200, 200]
+        assert (await one.http.delete(f"/api-keys/{key['id']}")).status_code == 200
+        assert [(await client.get("/skills")).status_code for client in (here, there)] == [401, 401]
 
 
 async def test_a_mistyped_key_is_told_so(person: Make, stack_env: Env) -> None:

@@ -78,6 +78,7 @@ def test_a_refusal_names_the_setting_to_correct(findings: Callable[[int], dict[s
         (("migrate", "--status"), "KIJKO_DATABASE_URL"),
         (("plan", "a@b.test", "pro"), "KIJKO_DATABASE_URL"),
         (("seed",), "KIJKO_API_URL"),
+        (("rotate-master",), "KIJKO_DATABASE_URL"),
     ],
     ids=lambda given: given[0] if isinstance(given, tuple) else given,
 )

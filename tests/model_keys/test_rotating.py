@@ -1,8 +1,12 @@
 """A new master key: `kijko rotate-master` moves what lies under an older one; until then both work."""
 
+import os
+import subprocess
+import sys
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from pathlib import Path
 from secrets import token_bytes
 
 import pytest
@@ -101,6 +105,30 @@ def test_it_goes_on_where_it_was_ended(place: Sql) -> None:
         other.rollback()
     assert rotate_master(place.url(), f"{new},{old}").startswith("Moved 50 model keys")
     assert opened(place, Masters(new)) == kept
+
+
+def test_an_operator_does_it_by_the_command(place: Sql, tmp_path: Path) -> None:
+    old, new = fresh(), fresh()
+    kept = keep(place, Masters(old), 2)
+
+    def command(keys: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")}
+        named = {"KIJKO_HOME": str(tmp_path), "KIJKO_DATABASE_URL": place.url(), "KIJKO_KEYS_MASTER": keys}
+        arguments = [sys.executable, "-m", "kijko.cli", "rotate-master"]
+        return subprocess.run(arguments, env=clean | named, capture_output=True, text=True, check=False)
+
+    refused = command(new)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("kijko: Moved 0 model keys")
+    assert "is not in KIJKO_KEYS_MASTER" in refused.stderr
+    done = command(f"{new},{old}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Moved 2 model keys")
+    assert opened(place, Masters(new)) == kept
+    wrong = command("hush")
+    assert wrong.returncode == 2
+    assert "hush" not in wrong.stderr
+    assert not [key for key in (old, new) if key in refused.stderr + done.stdout]
 
 
 def test_the_database_must_answer(place: Sql) -> None:

@@ -43,15 +43,17 @@ async def create(body: CreateApiKeyRequest, principal: CurrentPrincipal, tx: Cur
     status_code=status.HTTP_201_CREATED,
     response_model=ApiKeyWithSecret,
     summary="Rotate an API key",
-    responses=problems("API_KEY_NOT_FOUND", "API_KEY_OVER"),
+    responses=problems("API_KEY_NOT_FOUND", "API_KEY_OVER", "API_KEY_LIMIT"),
 )
-async def rotate(key_id: ApiKeyId, tx: CurrentTx, body: RotateApiKeyRequest | None = None) -> Response:
+async def rotate(
+    key_id: ApiKeyId, tx: CurrentTx, request: Request, body: RotateApiKeyRequest | None = None
+) -> Response:
     """Makes a key with the same name, scopes and end in the place of one of yours, which works until the grace ends.
 
     `key` is shown this once. Without `graceSeconds` the old one ends at once.
     """
-    grace_s = 0 if body is None else body.grace_seconds
-    return _shown_once(await api_keys.rotate(tx, key_id, grace_s=grace_s))
+    grace_s, most = 0 if body is None else body.grace_seconds, request.app.state.settings.keys.per_organization
+    return _shown_once(await api_keys.rotate(tx, key_id, grace_s=grace_s, most=most))
 
 
 @router.delete(_KEY, response_model=Success, summary="Revoke an API key", responses=problems("API_KEY_NOT_FOUND"))

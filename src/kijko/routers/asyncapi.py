@@ -13,7 +13,8 @@ _INTRODUCTION: Final = """
 Socket.IO (clients of version 3 and 4) at `/socket.io`, with `auth: {token, lastId?}` in the handshake. An event has
 two arguments: its data, described here, and `{room, id, timestamp}`, described as `About`. Ids count from 1 in each
 room; whoever joins with the last id they saw gets what they missed, each event once and in order. Your own room is
-joined with the handshake.
+joined with the handshake. `token` is an access token or an API key, which needs `projects:read`, `executions:read` (for
+your own room) or `organizations:read` for a room of that kind.
 
 A project's events also come as JSON `{event, data, timestamp, id}` over a WebSocket,
 `/api/projects/{id}/ws?token=&lastId=`.

@@ -41,15 +41,17 @@ async def create(tx: OrgTx, principal: Principal, body: CreateApiKeyRequest, *, 
     return await _shown(tx, key_id, secret)
 
 
-async def rotate(tx: OrgTx, key_id: UUID, *, grace_s: int) -> bytes:
+async def rotate(tx: OrgTx, key_id: UUID, *, grace_s: int, most: int) -> bytes:
     """A new key in the place of one of the caller's; the old one works for `grace_s` more seconds. As `create`.
 
     Raises:
         ApiKeyNotFound: the caller sees none with that id. Forbidden: it is somebody else's.
-        ApiKeyOver: it has expired, or was rotated before.
+        ApiKeyOver: it has expired, or was rotated before. ApiKeyLimit: `most` others work out their grace.
     """
     secret, fresh = rules.make(), uuid4()
-    outcome = await queries.rotate(tx, key_id, fresh, prefix=secret.prefix, key_hash=secret.hash, grace_s=grace_s)
+    outcome = await queries.rotate(
+        tx, key_id, fresh, prefix=secret.prefix, key_hash=secret.hash, grace_s=grace_s, most=most
+    )
     match outcome:
         case "done":
             return await _shown(tx, fresh, secret)
@@ -59,6 +61,11 @@ async def rotate(tx: OrgTx, key_id: UUID, *, grace_s: int) -> bytes:
             raise Forbidden(
                 "Only its maker may rotate a key, since the new one acts as them too. You may revoke it, and make one "
                 "of your own."
+            )
+        case "limit":
+            raise ApiKeyLimit(
+                f"In your organization {most} rotated keys still work, which is all that may. Rotate it without "
+                "graceSeconds, or revoke some of those."
             )
         case _:
             raise ApiKeyOver

@@ -28,7 +28,9 @@ _MAKE = Scalar(
     "select kijko.make_api_key($1::uuid, $2::text, $3::text, $4::bytea, $5::text[], $6::timestamptz, $7::integer)",
     writes=True,
 )
-_ROTATE = Scalar(str, "select kijko.rotate_api_key($1::uuid, $2::uuid, $3::text, $4::bytea, $5::integer)", writes=True)
+_ROTATE = Scalar(
+    str, "select kijko.rotate_api_key($1::uuid, $2::uuid, $3::text, $4::bytea, $5::integer, $6::integer)", writes=True
+)
 _DELETE = Statement("delete from api_keys where id = $1::uuid")
 
 
@@ -57,9 +59,9 @@ async def make(
     return await tx.one(_MAKE, key_id, name, prefix, key_hash, list(scopes), expires_at, most)
 
 
-async def rotate(tx: OrgTx, old: UUID, fresh: UUID, *, prefix: str, key_hash: bytes, grace_s: int) -> str:
-    """Puts a new key in an old one's place: done, unknown, not_yours, rotated or expired."""
-    return await tx.one(_ROTATE, old, fresh, prefix, key_hash, grace_s)
+async def rotate(tx: OrgTx, old: UUID, fresh: UUID, *, prefix: str, key_hash: bytes, grace_s: int, most: int) -> str:
+    """Puts a new key in an old one's place: done, unknown, not_yours, rotated, expired or limit."""
+    return await tx.one(_ROTATE, old, fresh, prefix, key_hash, grace_s, most)
 
 
 async def delete(tx: OrgTx, key_id: UUID) -> bool:

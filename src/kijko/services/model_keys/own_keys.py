@@ -4,6 +4,7 @@ Runs that begin at the same time share one statement.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import structlog
 
 from kijko.clients.llm import ModelFailure, OwnKey
 from kijko.core.crypto import Unreadable
+from kijko.core.db.errors import DatabaseUnavailable
 from kijko.core.envelope import Masters, Sealed
 from kijko.core.tenancy import Tenants
 from kijko.models.enums import ExecutionErrorCode
@@ -18,6 +20,7 @@ from kijko.services.model_keys import queries, rules
 
 _log = structlog.get_logger(__name__)
 _REASON: Final = "an organization's own model key, for its runs"
+_AGAIN_S: Final = (0.1, 0.5, 2.0, 5.0)
 Pair = tuple[UUID, str]
 
 
@@ -59,10 +62,18 @@ class OwnKeys:
     async def _look(self) -> dict[Pair, queries.Kept]:
         await asyncio.sleep(0)  # for the others of this turn of the loop
         asked, self._asked, self._next = sorted(self._asked), set(), None
-        rows = await queries.of(
-            self._database.system_reader(_REASON), [one for one, _ in asked], [provider for _, provider in asked]
-        )
+        rows = await self._rows([one for one, _ in asked], [provider for _, provider in asked])
         return {(row.organization_id, row.provider): row for row in rows}
+
+    async def _rows(self, organizations: Sequence[UUID], providers: Sequence[str]) -> Sequence[queries.Kept]:
+        """Postgres may restart meanwhile: a run does not fail for that."""
+        reader = self._database.system_reader(_REASON)
+        for delay_s in _AGAIN_S:
+            try:
+                return await queries.of(reader, organizations, providers)
+            except DatabaseUnavailable:
+                await asyncio.sleep(delay_s)
+        return await queries.of(reader, organizations, providers)
 
     def _opened(self, found: queries.Kept) -> str:
         sealed = Sealed(found.master_id, found.wrapped_key, found.sealed_key)
