@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bench import chunking, ingestion, memory, projects, reads, realtime, runs, search, stream
+from bench import chunking, held, ingestion, memory, projects, reads, realtime, runs, search, stream
 from bench.scene import Scene, scene
 
 Lines = list[str]
@@ -20,6 +20,7 @@ ON_STACK: Final[Mapping[str, Callable[[Scene], Lines]]] = {
     "search": lambda found: search.lines(search.measure(found)),
     "ingestion": lambda found: ingestion.lines(ingestion.measure(found)),
     "runs": lambda found: runs.lines(*runs.measure(found)),
+    "held": lambda found: held.lines(held.measure(found)),
     "stream": lambda found: stream.lines(stream.measure(found)),
     "realtime": lambda found: realtime.lines(realtime.measure(found)),
     "memory": lambda found: memory.lines(memory.measure(found)),
