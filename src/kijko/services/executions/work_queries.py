@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from kijko.core.db import Call, Query, Scalar, Statement
 from kijko.core.tenancy import SystemReader, SystemTx
@@ -449,6 +449,45 @@ _CANCELLED = Scalar(UUID, "select id from executions where lease_owner = $1::uui
 async def cancelled(reader: SystemReader, worker: UUID) -> list[UUID]:
     """Runs that were cancelled while this worker holds them."""
     return await reader.all(_CANCELLED, worker)
+
+
+# Its own settlement was written when it was deleted, with what was known then: this one has a subject of its own, which
+# is the same each time it is tried.
+_ADD_DELETED = Statement(
+    """
+    insert into usage_ledger (
+      organization_id, metric, entry, quantity, subject_id, user_id, provider, model, prompt_tokens, cache_read_tokens,
+      cache_write_tokens, completion_tokens, cost_cents, estimated, duration_ms, outcome
+    )
+    select
+      $2::uuid, 'oracle_queries', 'settle', 0, $13::uuid, $3::uuid, $4::text, $5::text, $6::bigint, $7::bigint,
+      $8::bigint, $9::bigint, $10::numeric, $11::boolean, $12::bigint, 'cancelled'
+    where not exists (select from executions e where e.id = $1::uuid)
+    on conflict on constraint usage_ledger_subject_key do nothing
+    """
+)
+
+
+async def add_deleted(reader: SystemReader, organization_id: UUID, user_id: UUID, used: Ending) -> None:
+    """What was used for a run that was deleted meanwhile; nothing where there still is one, or no model ran."""
+    if used.prompt_tokens is None:
+        return
+    await reader.run(
+        _ADD_DELETED,
+        used.id,
+        organization_id,
+        user_id,
+        used.provider,
+        used.model,
+        used.prompt_tokens,
+        used.cache_read_tokens,
+        used.cache_write_tokens,
+        used.completion_tokens,
+        used.cost_cents,
+        used.estimated,
+        used.duration_ms,
+        uuid5(used.id, str(used.attempts)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
