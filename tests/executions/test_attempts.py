@@ -111,6 +111,32 @@ async def _has_attempt(owner: Owner, execution_id: str) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize("said", ["[slow 20 0.1]", "[stall]"])
+async def test_what_was_used_is_kept_where_a_run_is_deleted_before_its_end(
+    person: Make, shared: Shared, owner: Owner, said: str
+) -> None:
+    one = person()
+    skill = await providers.skill_on(one, "claude-sonnet-5")
+    again, running = f"{uuid.uuid4()} [cut]", f"{uuid.uuid4()} {said}"
+    waiting = await providers.start(one, skill, again)
+    await providers.start(one, skill, running)
+    await _has_attempt(owner, waiting)
+    await providers.asked(shared, running)
+    owner.execute("delete from skills where id = %s", (skill["id"],))
+    kept = providers.entries(owner, waiting)["settle"]
+    assert kept["cost_cents"] > 0
+    costs: list[Any] = []
+    for _ in range(150):  # until its end, its deadline, or until its worker finds it gone
+        costs = owner.execute(
+            "select cost_cents > 0, outcome from usage_ledger where organization_id = %s and cost_cents is not null",
+            (one.organization_id,),
+        ).fetchall()
+        if len(costs) > 1:
+            break
+        await asyncio.sleep(0.1)
+    assert costs == [(True, "cancelled"), (True, "cancelled")]
+
+
 def claimed(model: str, text: str, *, since_s: float) -> Claimed:
     return Claimed(
         id=uuid.uuid4(),

@@ -71,12 +71,18 @@ class Channels:
                     while True:
                         message = await subscription.get_message(timeout=30.0)
                         if message is not None:
-                            self._heard(message["channel"].decode(), message["data"])
+                            self._hear(message["channel"].decode(), message["data"])
             except RedisFailure as error:
                 _log.warning("channels.lost", error=type(error).__name__)
                 await asyncio.sleep(_RECONNECT_S)
             finally:
                 self._subscription = None
+
+    def _hear(self, channel: str, message: bytes) -> None:
+        try:
+            self._heard(channel, message)
+        except Exception:  # one that cannot be read must not make this process deaf to the others
+            _log.exception("channels.unreadable", channel=channel)
 
     async def _subscribe(self, subscription: PubSub) -> None:
         """To all that is wanted, and to what is wanted while that is being done."""

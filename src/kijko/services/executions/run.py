@@ -37,6 +37,7 @@ class Again:
 
     ending: Ending
     user_id: UUID
+    organization_id: UUID
     delay_s: float
     ran: bool
     counts: bool = True
@@ -49,6 +50,7 @@ class Ended:
 
     ending: Ending
     user_id: UUID
+    organization_id: UUID
     ran: bool
 
 
@@ -109,7 +111,7 @@ class Attempt:
                 ran=self.progress.asked,
             )
         else:
-            return Ended(self._ending(ExecutionStatus.COMPLETED, answer), claimed.user_id, ran=True)
+            return self._ended(self._ending(ExecutionStatus.COMPLETED, answer), ran=True)
         return await self._failed(failure, limits)
 
     async def interrupted(self, *, cancelled: bool) -> Ended | Again | None:
@@ -117,11 +119,11 @@ class Attempt:
         used = await self._used()
         if cancelled:
             ending = self._ending(ExecutionStatus.CANCELLED, used, ExecutionErrorCode.CANCELLED, _CANCELLED)
-            return Ended(ending, self.claimed.user_id, ran=self.claimed.model_ran or used is not None)
+            return self._ended(ending, ran=used is not None)
         if used is None:
             return None
         ending = self._ending(ExecutionStatus.FAILED, used, ExecutionErrorCode.WORKER_LOST, _STOPPED)
-        return Again(ending, self.claimed.user_id, 0, ran=True, counts=False)
+        return self._again(ending, 0, ran=True, counts=False)
 
     async def _ask(self, given: With) -> llm.ModelAnswer:
         claimed = self.claimed
@@ -157,8 +159,15 @@ class Attempt:
             failure.code, claimed.attempts, most=limits.attempts, asked_s=failure.retry_after_s
         )
         if delay_s is not None and delay_s < self._left_s(limits):
-            return Again(ending, claimed.user_id, delay_s, failure.ran)
-        return Ended(ending, claimed.user_id, ran=claimed.model_ran or failure.ran)
+            return self._again(ending, delay_s, ran=failure.ran)
+        return self._ended(ending, ran=failure.ran)
+
+    def _ended(self, ending: Ending, *, ran: bool) -> Ended:
+        claimed = self.claimed
+        return Ended(ending, claimed.user_id, claimed.organization_id, ran=claimed.model_ran or ran)
+
+    def _again(self, ending: Ending, delay_s: float, *, ran: bool, counts: bool = True) -> Again:
+        return Again(ending, self.claimed.user_id, self.claimed.organization_id, delay_s, ran, counts)
 
     async def _used(self) -> llm.ModelAnswer | None:
         if self._call is None:

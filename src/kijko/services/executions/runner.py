@@ -196,8 +196,21 @@ class Runner:
                 continue
             for lost in held.difference(still):
                 if taken := self._held.pop(lost, None):
-                    taken.task.cancel()
-                    await self._room.give_back(lost)
+                    await self._let_be(taken)
+
+    async def _let_be(self, lost: _Held) -> None:
+        """A run that is another worker's now, or was deleted: then nobody else knows what it used."""
+        claimed = lost.attempt.claimed
+        lost.task.cancel()
+        await self._room.give_back(claimed.id)
+        outcome = await lost.attempt.interrupted(cancelled=True)
+        if outcome is None:
+            return
+        reader = self._database.system_reader("what a run used that was deleted")
+        try:
+            await queries.add_deleted(reader, claimed.organization_id, claimed.user_id, outcome.ending)
+        except DatabaseError as error:
+            _log.error("execution.unaccounted", execution_id=str(claimed.id), error=str(error))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

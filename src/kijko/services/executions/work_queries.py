@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from kijko.core.db import Call, Query, Scalar, Statement
 from kijko.core.tenancy import SystemReader, SystemTx
@@ -241,12 +241,12 @@ _FINISH = Scalar(
     ),
     attempted as (
       insert into execution_attempts (
-        execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens, cache_read_tokens,
-        cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
+        organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
+        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
       )
       select
-        id, claims, attempts, status, $1::uuid, provider, model, prompt_tokens, cache_read_tokens, cache_write_tokens,
-        completion_tokens, cost_cents, estimated, error_code, error_message, attempt_started_at
+        organization_id, id, claims, attempts, status, $1::uuid, provider, model, prompt_tokens, cache_read_tokens,
+        cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, attempt_started_at
       from ended
     ),
     accounted as (
@@ -367,15 +367,17 @@ _RETRY = Scalar(
         model_ran = e.model_ran or $5::boolean,
         attempts = e.attempts - case when $6::boolean then 0 else 1 end
       where e.id = $2::uuid and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = $3::integer
-      returning e.id, e.claims, coalesce(e.attempt_started_at, e.started_at, e.executed_at) as attempt_started_at
+      returning
+        e.id, e.organization_id, e.claims,
+        coalesce(e.attempt_started_at, e.started_at, e.executed_at) as attempt_started_at
     )
     insert into execution_attempts (
-      execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens, cache_read_tokens,
-      cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
+      organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
+      cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
     )
     select
-      id, claims, $3, 'failed', $1, $7::text, $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::numeric,
-      $14::boolean, $15::text, $16::text, attempt_started_at
+      organization_id, id, claims, $3, 'failed', $1, $7::text, $8::text, $9::bigint, $10::bigint, $11::bigint,
+      $12::bigint, $13::numeric, $14::boolean, $15::text, $16::text, attempt_started_at
     from put_back
     returning execution_id
     """,
@@ -451,6 +453,45 @@ async def cancelled(reader: SystemReader, worker: UUID) -> list[UUID]:
     return await reader.all(_CANCELLED, worker)
 
 
+# Its own settlement was written when it was deleted, with what was known then: this one has a subject of its own, which
+# is the same each time it is tried.
+_ADD_DELETED = Statement(
+    """
+    insert into usage_ledger (
+      organization_id, metric, entry, quantity, subject_id, user_id, provider, model, prompt_tokens, cache_read_tokens,
+      cache_write_tokens, completion_tokens, cost_cents, estimated, duration_ms, outcome
+    )
+    select
+      $2::uuid, 'oracle_queries', 'settle', 0, $13::uuid, $3::uuid, $4::text, $5::text, $6::bigint, $7::bigint,
+      $8::bigint, $9::bigint, $10::numeric, $11::boolean, $12::bigint, 'cancelled'
+    where not exists (select from executions e where e.id = $1::uuid)
+    on conflict on constraint usage_ledger_subject_key do nothing
+    """
+)
+
+
+async def add_deleted(reader: SystemReader, organization_id: UUID, user_id: UUID, used: Ending) -> None:
+    """What was used for a run that was deleted meanwhile; nothing where there still is one, or no model ran."""
+    if used.prompt_tokens is None:
+        return
+    await reader.run(
+        _ADD_DELETED,
+        used.id,
+        organization_id,
+        user_id,
+        used.provider,
+        used.model,
+        used.prompt_tokens,
+        used.cache_read_tokens,
+        used.cache_write_tokens,
+        used.completion_tokens,
+        used.cost_cents,
+        used.estimated,
+        used.duration_ms,
+        uuid5(used.id, str(used.attempts)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Lost:
     """A run whose worker let the lease run out, and what became of it."""
@@ -524,11 +565,11 @@ _EXPIRE = Query(
     ),
     attempted as (
       insert into execution_attempts (
-        execution_id, claim, attempt, status, worker_id, model, error_code, error_message, started_at
+        organization_id, execution_id, claim, attempt, status, worker_id, model, error_code, error_message, started_at
       )
       select
-        id, claims, attempts, case status when 'cancelled' then status else 'failed' end, lease_owner, model,
-        'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at
+        organization_id, id, claims, attempts, case status when 'cancelled' then status else 'failed' end, lease_owner,
+        model, 'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at
       from taken
       on conflict on constraint execution_attempts_pkey do nothing  -- by a worker of before claims were counted
     ),

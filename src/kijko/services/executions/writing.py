@@ -103,24 +103,33 @@ class Writer:
         """What the database refuses ends as a failure without its texts; if that fails too, the lease runs out."""
         _log.error("execution.unwritable", execution_id=str(id_of(outcome)), error=str(error))
         if isinstance(outcome, Ended) and outcome.ending.error_code != ExecutionErrorCode.INTERNAL:
-            await self.write([Ended(_without_texts(outcome.ending), outcome.user_id, outcome.ran)])
+            await self.write([replace(outcome, ending=_without_texts(outcome.ending))])
 
     async def _keep(self, batch: Sequence[Outcome]) -> list[UUID]:
-        endings = [one for one in batch if isinstance(one, Ended)]
-        if len(endings) == len(batch) and all(one.ran for one in endings):  # most often: one statement, one trip
+        """Answers the runs that ended. What was put back, and what is not this worker's any more, is not among them."""
+        if all(isinstance(one, Ended) and one.ran for one in batch):  # most often: one statement, one trip
             reader = self._database.system_reader(_REASON)
-            ended, self.waiting = await queries.finish_and_look(reader, self._worker, [one.ending for one in endings])
+            ended, self.waiting = await queries.finish_and_look(reader, self._worker, [one.ending for one in batch])
+            if len(ended) < len(batch):
+                await self._add_deleted([one for one in batch if one.ending.id not in ended])
             return ended
         unused = {one.ending.id for one in batch if not one.ran}
         async with self._database.system(_REASON) as tx:
             await queries.lock(tx, self._worker, [id_of(one) for one in batch])
             # One that cannot be put back may have been cancelled: then its account is still open.
-            left = [one.ending for one in batch if isinstance(one, Ended) or not await self._put_back(tx, one)]
-            ended = await queries.finish(tx, self._worker, left) if left else []
+            left = [one for one in batch if isinstance(one, Ended) or not await self._put_back(tx, one)]
+            ended = await queries.finish(tx, self._worker, [one.ending for one in left]) if left else []
             if given_back := [one for one in ended if one in unused]:
                 await queries.give_back(tx, given_back)
             self.waiting = await queries.any_waiting(tx)
+        await self._add_deleted([one for one in left if one.ending.id not in ended])
         return ended
+
+    async def _add_deleted(self, lost: Sequence[Outcome]) -> None:
+        """What was used for runs that are gone."""
+        for one in lost:
+            reader = self._database.system_reader("what a run used that was deleted")
+            await queries.add_deleted(reader, one.organization_id, one.user_id, one.ending)
 
     async def _put_back(self, tx: SystemTx, one: Again) -> bool:
         return await queries.try_again(
