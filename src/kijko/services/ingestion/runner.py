@@ -113,7 +113,9 @@ class Runner:
         if room <= 0:
             return
         reader = self._database.system_reader("claiming pending ingestions of every organization")
-        for one in await queries.claim(reader, self.id, most=room, lease_s=own.lease_s):
+        # One place is left for others: a slow server may take minutes, and nobody else's ingestion waits for that.
+        of_one = max(own.concurrency - 1, 1)
+        for one in await queries.claim(reader, self.id, most=room, of_one=of_one, lease_s=own.lease_s):
             job = Job(self._desk, one, Progress(one.phase, one.progress, one.metrics))
             task = asyncio.create_task(work(job))
             self._jobs[one.id] = job, task

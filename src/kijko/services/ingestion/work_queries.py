@@ -36,22 +36,28 @@ _TURN = Scalar(bool, "select pg_advisory_xact_lock(hashtextextended('kijko.inges
 _CLAIM = Query(
     Claimed,
     """
-    with next as (
-      select i.id
+    with waiting as (
+      select i.id, i.available_at, busy.everywhere, busy.here,
+        row_number() over (partition by i.organization_id order by i.available_at, i.id) as turn
       from ingestions i
       cross join lateral (
-        select count(*) as n from ingestions r
+        select count(*) as everywhere, count(*) filter (where r.lease_owner = $1::uuid) as here
+        from ingestions r
         where r.organization_id = i.organization_id and r.status = 'processing'
       ) busy
       where i.status = 'pending' and i.available_at <= now()
-      order by
-        busy.n + row_number() over (partition by i.organization_id order by i.available_at, i.id), i.available_at, i.id
+    ),
+    next as (
+      select w.id
+      from waiting w
+      where w.here + w.turn <= $4::integer
+      order by w.everywhere + w.turn, w.available_at, w.id
       limit $2::integer
     )
     update ingestions i
     set
       status = 'processing',
-      lease_owner = $1::uuid,
+      lease_owner = $1,
       lease_expires_at = now() + make_interval(secs => $3::double precision),
       attempts = i.attempts + 1
     from next
@@ -62,9 +68,9 @@ _CLAIM = Query(
 )
 
 
-async def claim(reader: SystemReader, worker: UUID, *, most: int, lease_s: float) -> list[Claimed]:
-    """Takes ingestions, each for one lease."""
-    _, claimed = await reader.gather(_TURN.bind_one(), _CLAIM.bind(worker, most, lease_s))
+async def claim(reader: SystemReader, worker: UUID, *, most: int, of_one: int, lease_s: float) -> list[Claimed]:
+    """Takes ingestions, each for one lease; of one organization no more than `of_one` are this worker's at once."""
+    _, claimed = await reader.gather(_TURN.bind_one(), _CLAIM.bind(worker, most, lease_s, of_one))
     return claimed
 
 
