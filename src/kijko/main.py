@@ -17,6 +17,7 @@ from kijko.clients import Clients, forges, mail
 from kijko.clients.embeddings import Embeddings
 from kijko.clients.git import Git, Surveyor
 from kijko.clients.keycloak import Keycloak
+from kijko.clients.llm import Models
 from kijko.clients.storage import ObjectStorage
 from kijko.clients.stripe import Stripe
 from kijko.core.crypto import Box
@@ -50,12 +51,13 @@ from kijko.routers.health import checkup
 from kijko.routers.openapi import openapi_of, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
-from kijko.services import api_keys
+from kijko.services import api_keys, model_keys
 from kijko.services.events import Listening
 from kijko.services.executions import Texts
 from kijko.services.presence import Present
 from kijko.services.projects.activity import Activity
 from kijko.services.search import Questions
+from kijko.services.trials import Trials
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, read, require, required
 
@@ -200,6 +202,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.clients = clients
             app.state.checkup = checkup(clients)
             app.state.questions = Questions(clients.embeddings, timeout_s=settings.embedding.question_timeout_s)
+            app.state.trials = Trials(clients.database, clients.models, app.state.questions, settings)
             app.state.texts = texts = Texts(clients.redis)
             hub = Hub(Listening(clients.database), clients.notices)
             present = Present(clients.database)
@@ -263,6 +266,9 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
         stack.push_async_callback(embeddings.close)
         database = await _database(settings)
         stack.push_async_callback(database.close)
+        masters = Masters.of(settings.keys)
+        models = Models(settings.models, model_keys.OwnKeys(Tenants(database), masters, of_trials=True))
+        stack.push_async_callback(models.close)
         yield Clients(
             database=Tenants(database),
             redis=redis,
@@ -280,7 +286,8 @@ async def open_clients(settings: Settings) -> AsyncIterator[Clients]:
             jobs=jobs,
             notices=notices,
             box=Box.of(settings.auth),
-            masters=Masters.of(settings.keys),
+            masters=masters,
+            models=models,
             embeddings=embeddings,
             http=http,
         )

@@ -229,6 +229,8 @@ class Models(Group):
     openai_base_url: Url | None = None
     timeout_s: float = Field(300, gt=0)
     """The deadline of one model call."""
+    trial_timeout_s: float = Field(120, gt=0, le=120)
+    """The deadline of a trial, for which somebody waits at an open connection."""
 
 
 class Embedding(Group):

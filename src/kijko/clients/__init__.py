@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for the types alone: whoever needs one client does not impo
     from kijko.clients.forges import Forges
     from kijko.clients.git import Git, Surveyor
     from kijko.clients.keycloak import Keycloak
+    from kijko.clients.llm import Models
     from kijko.clients.mail import Mailer
     from kijko.clients.storage import Storage
     from kijko.clients.stripe import Stripe
@@ -55,6 +56,8 @@ class Clients:
     """Encrypts what must be read again."""
     masters: Masters
     """Seals organizations' own model keys."""
+    models: Models
+    """For trials: what is queued, a worker runs. A provider's SDK is imported when it is first needed."""
     embeddings: Embeddings
     """Vectors of questions; without a model in the settings it is never asked."""
     http: httpx.AsyncClient

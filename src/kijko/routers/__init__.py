@@ -31,6 +31,7 @@ from kijko.routers import (
     skills,
     skills_many,
     statistics,
+    trials,
     uploads,
 )
 
@@ -51,6 +52,7 @@ API: Sequence[APIRouter] = (
     chunking.router,
     exports.router,
     catalogue.router,
+    trials.router,
     skills_many.router,
     skills.router,
     executions_records.router,

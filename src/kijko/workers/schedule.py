@@ -34,6 +34,7 @@ from kijko.services import (
     search,
     statistics,
     uploads,
+    usage,
 )
 from kijko.setting_errors import explained
 from kijko.settings import Settings, load, require
@@ -113,6 +114,7 @@ async def run(settings: Settings) -> None:
             _every(settings.worker.sweep_s, "uploads", lambda: uploads.sweep(database, storage)),
             _every(settings.worker.sweep_s, "search", lambda: search.sweep(database)),
             _every(settings.worker.sweep_s, "statistics", lambda: statistics.sweep(database)),
+            _every(settings.worker.sweep_s, "reservations", lambda: usage.close(database)),
             _every(settings.worker.sweep_s, "seats", lambda: invitations.sweep(database)),
             _every(settings.worker.sweep_s, "deletions", lambda: privacy.sweep(database)),
             _every(_HOUR_S, "old mails", lambda: invitations.forget(database)),

@@ -17,7 +17,7 @@ from kijko.services import search
 from kijko.services.executions import rules
 from kijko.services.executions.work_queries import Claimed
 
-_DEFAULT_TOKENS: Final = 4000
+DEFAULT_TOKENS: Final = 4000
 _CHARACTERS: Final = 5
 """Of a token of code, with room to spare."""
 _WAITS_S: Final = (0.2, 1.0, 4.0)
@@ -48,7 +48,7 @@ def wanted(claimed: Claimed) -> SkillContext | None:
 
 def largest(context: SkillContext | None) -> int:
     """Characters that it may come to."""
-    return 0 if context is None else (context.max_tokens or _DEFAULT_TOKENS) * _CHARACTERS
+    return 0 if context is None else (context.max_tokens or DEFAULT_TOKENS) * _CHARACTERS
 
 
 async def bind(database: Tenants, questions: search.Questions, claimed: Claimed, context: SkillContext | None) -> Bound:
@@ -70,7 +70,7 @@ async def bind(database: Tenants, questions: search.Questions, claimed: Claimed,
                 claimed.organization_id,
                 context.project_id,
                 query,
-                context.max_tokens or _DEFAULT_TOKENS,
+                context.max_tokens or DEFAULT_TOKENS,
             )
         except DatabaseUnavailable as error:
             if wait_s is None:

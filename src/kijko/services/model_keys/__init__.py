@@ -1,6 +1,7 @@
 """Organizations' own keys at Anthropic, Google and OpenAI: encrypted, never shown again, used before the server's own.
 
-Owns the table model_keys. Only the worker reads what is sealed (`OwnKeys`); people see that there is one.
+Owns the table model_keys. Only the worker reads what is sealed (`OwnKeys`), and the API for a trial under way;
+people see that there is one.
 """
 
 from kijko.services.model_keys.model_keys import delete, list_all, providers_with_key, put

@@ -27,9 +27,11 @@ Pair = tuple[UUID, str]
 class OwnKeys:
     """Of one process: `await keys(organization_id, provider)`."""
 
-    def __init__(self, database: Tenants, masters: Masters) -> None:
+    def __init__(self, database: Tenants, masters: Masters, *, of_trials: bool = False) -> None:
+        """`of_trials`: in the API, which may look only for organizations that have a trial under way."""
         self._database = database
         self._masters = masters
+        self._of_trials = of_trials
         self._next: asyncio.Task[dict[Pair, queries.Kept]] | None = None
         self._asked: set[Pair] = set()
 
@@ -67,13 +69,17 @@ class OwnKeys:
 
     async def _rows(self, organizations: Sequence[UUID], providers: Sequence[str]) -> Sequence[queries.Kept]:
         """Postgres may restart meanwhile: a run does not fail for that."""
-        reader = self._database.system_reader(_REASON)
         for delay_s in _AGAIN_S:
             try:
-                return await queries.of(reader, organizations, providers)
+                return await self._read(organizations, providers)
             except DatabaseUnavailable:
                 await asyncio.sleep(delay_s)
-        return await queries.of(reader, organizations, providers)
+        return await self._read(organizations, providers)
+
+    async def _read(self, organizations: Sequence[UUID], providers: Sequence[str]) -> Sequence[queries.Kept]:
+        if self._of_trials:
+            return await queries.of_trials(self._database.gate_reader(), organizations, providers)
+        return await queries.of(self._database.system_reader(_REASON), organizations, providers)
 
     def _opened(self, found: queries.Kept) -> str:
         sealed = Sealed(found.master_id, found.wrapped_key, found.sealed_key)

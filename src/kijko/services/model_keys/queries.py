@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kijko.core.db import Json, Query, Scalar, Statement
 from kijko.core.envelope import Sealed
-from kijko.core.tenancy import OrgReader, OrgTx, SystemReader
+from kijko.core.tenancy import GateReader, OrgReader, OrgTx, SystemReader
 
 _UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 _WIRE = (
@@ -91,3 +91,17 @@ _OF = Query(
 async def of(reader: SystemReader, organizations: Sequence[UUID], providers: Sequence[str]) -> list[Kept]:
     """Those that there are of these pairs."""
     return await reader.all(_OF, list(organizations), list(providers))
+
+
+_OF_TRIALS = Query(
+    Kept,
+    """
+    select k.organization_id, k.provider, k.version, k.master_id, k.wrapped_key, k.sealed_key
+    from kijko.model_keys_of_trials($1::uuid[], $2::text[]) k
+    """,
+)
+
+
+async def of_trials(reader: GateReader, organizations: Sequence[UUID], providers: Sequence[str]) -> list[Kept]:
+    """The same, of those organizations that have a trial under way."""
+    return await reader.all(_OF_TRIALS, list(organizations), list(providers))

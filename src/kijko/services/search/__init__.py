@@ -11,7 +11,7 @@ from kijko.core.lazily import lazily
 
 if TYPE_CHECKING:
     from kijko.services.search.analysis import analyse
-    from kijko.services.search.contexts import Citation, Context, context
+    from kijko.services.search.contexts import Citation, Context, context, own_context
     from kijko.services.search.embedding import Embedder
     from kijko.services.search.listing import chunks, files
     from kijko.services.search.questions import Questions
@@ -30,6 +30,7 @@ __all__ = [
     "discard",
     "files",
     "keep",
+    "own_context",
     "publish",
     "search",
     "stage",
@@ -41,7 +42,7 @@ __getattr__ = lazily(
     __name__,
     {
         "analysis": "analyse",
-        "contexts": "Citation Context context",
+        "contexts": "Citation Context context own_context",
         "embedding": "Embedder",
         "listing": "chunks files",
         "questions": "Questions",

@@ -41,3 +41,13 @@ CHUNKS: Final = Query(
     """,
 )
 """The best chunks, the best first; none where the person may not read the project."""
+
+OWN_CHUNKS: Final = Query(
+    Found,
+    """
+    select file_id, ordinal, start_byte, end_byte, repository, commit, path, language, start_line, end_line, tokens,
+      content
+    from kijko.my_context_chunks($1::uuid, $2::text[], $3::real[], $5::text, $6::text, $4::integer)
+    """,
+)
+"""The same, for the caller."""

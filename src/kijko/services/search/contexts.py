@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from kijko.core.tenancy import SystemReader
+from kijko.core.tenancy import OrgReader, SystemReader
+from kijko.services.projects import access
 from kijko.services.projects.errors import ProjectNotFound
 from kijko.services.search import context_queries as queries
 from kijko.services.search import vector_queries
@@ -67,6 +68,27 @@ async def context(
     )
     if not readable:
         raise ProjectNotFound
+    packed = blocks(chosen(chunks, max_tokens))
+    return Context("\n\n".join(each.text for each in packed), _cited(project_id, packed))
+
+
+async def own_context(
+    reader: OrgReader, questions: Questions, project_id: UUID, query: str, max_tokens: int
+) -> Context:
+    """The same for the caller, in the active organization. Raises ProjectNotFound."""
+    found = asked(query)
+    most = max(_FEWEST, min(max_tokens // _SMALL, _MOST))
+    model = vector = None
+    if questions.configured and not found.is_identifier:
+        actions, models = await reader.gather(access.ACTIONS.bind(project_id), vector_queries.MODEL.bind(project_id))
+        access.check(actions, "read")
+        model = models[0] if models else None
+        vector = await questions.vector(model, query)
+    actions, chunks = await reader.gather(
+        access.ACTIONS.bind(project_id),
+        queries.OWN_CHUNKS.bind(project_id, found.terms, found.weights, most, model, vector),
+    )
+    access.check(actions, "read")
     packed = blocks(chosen(chunks, max_tokens))
     return Context("\n\n".join(each.text for each in packed), _cited(project_id, packed))
 

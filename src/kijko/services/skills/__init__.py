@@ -4,7 +4,7 @@ Owns the tables skills and skill_versions. A skill is its organization's; its ma
 change it. What an execution runs is one version, frozen; the database refuses to change one.
 """
 
-from kijko.services.skills.changing import Match, delete, delete_all, restore, switch_all, update
+from kijko.services.skills.changing import Match, delete, delete_all, held, restore, switch_all, update
 from kijko.services.skills.copying import duplicate, export, import_one, version, versions
 from kijko.services.skills.queries import Kept
 from kijko.services.skills.skills import checked_context, create, get, known_model, list_page
@@ -19,6 +19,7 @@ __all__ = [
     "duplicate",
     "export",
     "get",
+    "held",
     "import_one",
     "known_model",
     "list_page",

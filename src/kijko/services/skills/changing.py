@@ -93,6 +93,14 @@ async def delete(tx: OrgTx, skill_id: UUID, *, match: Match | None) -> None:
         raise PreconditionFailed if match is not None else SkillNotFound
 
 
+async def held(tx: OrgTx, skill_id: UUID) -> Held:
+    """A skill as it stands, for who tries it. Raises SkillNotFound."""
+    found = await queries.held(tx, skill_id)
+    if found is None:
+        raise SkillNotFound
+    return found
+
+
 async def switch_all(tx: OrgTx, skill_ids: Sequence[UUID], *, is_active: bool) -> int:
     """Switches the caller's of these skills on or off, all of them or none; how many are the caller's."""
     return await queries.switch(tx, list(dict.fromkeys(skill_ids)), is_active=is_active)

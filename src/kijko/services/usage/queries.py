@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from kijko.core.db import Query, Scalar
-from kijko.core.tenancy import OrgReader, OrgTx, SystemTx
+from kijko.core.tenancy import OrgReader, OrgTx, SystemReader, SystemTx
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,11 @@ _SETTLE = Scalar(bool, "select kijko.settle($1::uuid, $2::text, $3::uuid, $4::nu
 async def settle(tx: SystemTx, organization_id: UUID, metric: str, subject: UUID, actual: int) -> bool:
     """Corrects a reservation to what was used; False when there is none standing."""
     return await tx.one(_SETTLE, organization_id, metric, subject, actual)
+
+
+_CLOSE = Scalar(int, "select kijko.close_reservations($1::integer)", writes=True)
+
+
+async def close(reader: SystemReader, most: int) -> int:
+    """Gives back what is due, at most so many; how many it looked at."""
+    return await reader.one(_CLOSE, most)

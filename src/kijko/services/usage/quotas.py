@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from kijko.core.tenancy import OrgReader, OrgTx, SystemTx
+from kijko.core.tenancy import OrgReader, OrgTx, SystemTx, Tenants
 from kijko.models.enums import UsageMetricType
 from kijko.services.usage import queries
+
+_MOST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ async def settle(tx: SystemTx, organization_id: UUID, metric: UsageMetricType, s
     Answers False, and changes nothing, when the subject stands for nothing or was settled before.
     """
     return await queries.settle(tx, organization_id, metric, subject, actual)
+
+
+async def close(database: Tenants) -> None:
+    """Gives back what nobody is left to give back: reservations of work that went without its end."""
+    reader = database.system_reader("reservations that are due, of every organization")
+    while await queries.close(reader, _MOST) == _MOST:
+        pass
 
 
 async def of(reader: OrgReader | OrgTx) -> list[Usage]:
