@@ -242,7 +242,8 @@ _FINISH = Scalar(
     attempted as (
       insert into execution_attempts (
         organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
-        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
+        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message,
+        started_at
       )
       select
         organization_id, id, claims, attempts, status, $1::uuid, provider, model, prompt_tokens, cache_read_tokens,
@@ -373,7 +374,8 @@ _RETRY = Scalar(
     )
     insert into execution_attempts (
       organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
-      cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
+      cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message,
+      started_at
     )
     select
       organization_id, id, claims, $3, 'failed', $1, $7::text, $8::text, $9::bigint, $10::bigint, $11::bigint,
