@@ -78,6 +78,10 @@ class Models:
                     self._clients[name] = await asyncio.to_thread(self._make, name)
         return self._clients[name]
 
+    def is_own(self, provider: Provider) -> bool:
+        """Whether a client that was prepared here has an organization's own key."""
+        return all(provider is not one for one in self._clients.values())
+
     async def close(self) -> None:
         """Closes every client."""
         for timer in self._closing.values():
