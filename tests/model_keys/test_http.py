@@ -116,10 +116,20 @@ async def test_a_run_with_an_own_key_is_an_oracle_query_all_the_same(person: Mak
     await put(one)
     skill = await make_skill(one, model=MODELS["openai"])
     await said(one, skill)
+    assert _whose_key(owner, one) == [True]
+    await one.http.delete("/model-keys/openai")
+    await said(one, skill)
+    assert _whose_key(owner, one) == [True, False]
     used = owner.execute(
         "select used::int from kijko.usage_of(%s) where metric = 'oracle_queries'", (one.organization_id,)
     )
-    assert used.fetchone() == (1,)
+    assert used.fetchone() == (2,)
+
+
+def _whose_key(owner: Owner, one: Person) -> list[bool | None]:
+    """What the ledger says of each run, in their order: whether it was made with the organization's own key."""
+    settled = "select own_key from usage_ledger where organization_id = %s and entry = 'settle' order by id"
+    return [row[0] for row in owner.execute(settled, (one.organization_id,))]
 
 
 async def test_anothers_sealed_key_does_not_open_in_ones_own_row(person: Make, owner: Owner) -> None:

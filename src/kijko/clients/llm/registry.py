@@ -78,6 +78,10 @@ class Models:
                     self._clients[name] = await asyncio.to_thread(self._make, name)
         return self._clients[name]
 
+    def is_own(self, provider: Provider) -> bool:
+        """Whether a client that was prepared here has an organization's own key."""
+        return all(provider is not one for one in self._clients.values())
+
     async def close(self) -> None:
         """Closes every client."""
         for timer in self._closing.values():
@@ -89,10 +93,14 @@ class Models:
     async def _with(self, organization_id: UUID, name: str, own: OwnKey | None) -> Provider | None:
         """The client with this key; the one with an earlier key is closed. None where there is no key any more."""
         place = (organization_id, name)
+        version, client = self._own.get(place, (None, None))
+        if version == (own and own.version):  # nothing has changed, most often since there is none: nobody waits
+            if client is not None:
+                self._own.move_to_end(place)
+            return client
         async with self._making:
             version, client = self._own.get(place, (None, None))
-            if own is not None and version == own.version:
-                self._own.move_to_end(place)
+            if version == (own and own.version):
                 return client
             if client is not None:
                 del self._own[place]

@@ -89,6 +89,7 @@ class Attempt:
         self._prompt = ""
         self._bound = NOTHING
         self._call: llm.ModelCall | None = None
+        self._own_key: bool | None = None
 
     async def run(self, given: With) -> Ended | Again:
         """To its end. Whatever goes wrong becomes an outcome; only a cancellation gets out."""
@@ -140,6 +141,7 @@ class Attempt:
         self._call = llm.ModelCall(claimed.model, self._prompt, claimed.parameters, claimed.input)
         # Its first time takes seconds, which are not the call's.
         provider = await given.models.prepare(claimed.model, claimed.organization_id)
+        self._own_key = given.models.is_own(provider)
         async with asyncio.timeout(min(given.limits.call_s, self._left_s(given.limits))):
             return await provider.run(self._call, self.progress)
 
@@ -200,6 +202,7 @@ class Attempt:
             cache_write_tokens=used.cache_write_tokens if used else None,
             cost_cents=llm.cost_cents(used) if used else None,
             estimated=used.estimated if used else False,
+            own_key=self._own_key if used else None,
             duration_ms=round((time.perf_counter() - self._began) * 1000),
             error_code=code,
             error_message=rules.storable(message) if message else None,

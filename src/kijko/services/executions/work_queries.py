@@ -157,6 +157,8 @@ class Ending:
     cache_write_tokens: int | None
     cost_cents: Decimal | None
     estimated: bool
+    own_key: bool | None
+    """Whether the organization's own key was used; None where no model ran."""
     duration_ms: int
     error_code: str | None
     error_message: str | None
@@ -174,11 +176,11 @@ _FINISH = Scalar(
       from unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
         $10::bigint[], $11::bigint[], $12::bigint[], $13::numeric[], $14::bigint[], $15::text[], $16::text[],
-        $17::uuid[], $18::text[], $19::boolean[]
+        $17::uuid[], $18::text[], $19::boolean[], $20::boolean[]
       ) as g (
         id, attempts, status, output, rendered_prompt, model, provider, prompt_tokens, completion_tokens,
         cache_read_tokens, cache_write_tokens, cost_cents, duration_ms, error_code, error_message,
-        cited_project_id, citations, estimated
+        cited_project_id, citations, estimated, own_key
       )
     ),
     spent as (
@@ -237,7 +239,7 @@ _FINISH = Scalar(
         s.cache_read_tokens as total_cache_read_tokens, s.cache_write_tokens as total_cache_write_tokens,
         e.cost_cents as total_cost_cents, s.estimated as any_estimated,
         g.provider, g.model, g.prompt_tokens, g.completion_tokens, g.cache_read_tokens, g.cache_write_tokens,
-        g.cost_cents, g.estimated, g.duration_ms, e.executed_at, e.cited_project_id
+        g.cost_cents, g.estimated, g.own_key, g.duration_ms, e.executed_at, e.cited_project_id
     ),
     attempted as (
       insert into execution_attempts (
@@ -254,12 +256,12 @@ _FINISH = Scalar(
       insert into usage_ledger (
         organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, provider, model,
         prompt_tokens, cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, duration_ms,
-        outcome, executed_at, cited_project_id
+        outcome, executed_at, cited_project_id, own_key
       )
       select
         organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, provider, model,
         total_prompt_tokens, total_cache_read_tokens, total_cache_write_tokens, total_completion_tokens,
-        total_cost_cents, any_estimated, duration_ms, status, executed_at, cited_project_id
+        total_cost_cents, any_estimated, duration_ms, status, executed_at, cited_project_id, own_key
       from ended
       on conflict on constraint usage_ledger_subject_key do nothing
     ),
@@ -310,6 +312,7 @@ def _finish(worker: UUID, endings: Sequence[Ending]) -> Call[list[UUID]]:
         [e.cited_project_id for e in endings],
         [e.citations for e in endings],
         [e.estimated for e in endings],
+        [e.own_key for e in endings],
     )
 
 
