@@ -24,6 +24,7 @@ comment on column public.usage_ledger.estimated is
   'Whether tokens were counted here (cl100k_base), at least in part, since the provider did not tell them.';
 
 create table public.execution_attempts (
+  organization_id uuid not null,
   execution_id uuid not null
     constraint execution_attempts_execution_fkey references public.executions (id) on delete cascade,
   claim integer not null,
@@ -45,6 +46,7 @@ create table public.execution_attempts (
   ended_at timestamptz not null default clock_timestamp(),
   constraint execution_attempts_pkey primary key (execution_id, claim)
 );
+create index execution_attempts_ended_idx on public.execution_attempts (organization_id, ended_at);
 comment on table public.execution_attempts is
   'How each attempt of a run ended, written with that end. Tokens are null where no model ran, or nobody can know (a lost '
   'worker). The sums of a run''s attempts are what its row and its settlement in the ledger say.';
@@ -56,7 +58,13 @@ alter table public.execution_attempts enable row level security;
 alter table public.execution_attempts force row level security;
 -- Whoever sees the run, by that table's own policy, sees its attempts.
 create policy execution_attempts_select on public.execution_attempts for select to authenticated
-  using (exists (select from public.executions e where e.id = execution_id));
+  using (
+    organization_id = (select kijko.current_org())
+    and exists (
+      select from public.executions e
+      where e.id = execution_attempts.execution_id and e.organization_id = execution_attempts.organization_id
+    )
+  );
 
 create function kijko.cancel_execution(execution uuid) returns text
   language plpgsql volatile security definer set search_path = ''

@@ -241,12 +241,13 @@ _FINISH = Scalar(
     ),
     attempted as (
       insert into execution_attempts (
-        execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens, cache_read_tokens,
-        cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
+        organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
+        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message,
+        started_at
       )
       select
-        id, claims, attempts, status, $1::uuid, provider, model, prompt_tokens, cache_read_tokens, cache_write_tokens,
-        completion_tokens, cost_cents, estimated, error_code, error_message, attempt_started_at
+        organization_id, id, claims, attempts, status, $1::uuid, provider, model, prompt_tokens, cache_read_tokens,
+        cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, attempt_started_at
       from ended
     ),
     accounted as (
@@ -367,15 +368,18 @@ _RETRY = Scalar(
         model_ran = e.model_ran or $5::boolean,
         attempts = e.attempts - case when $6::boolean then 0 else 1 end
       where e.id = $2::uuid and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = $3::integer
-      returning e.id, e.claims, coalesce(e.attempt_started_at, e.started_at, e.executed_at) as attempt_started_at
+      returning
+        e.id, e.organization_id, e.claims,
+        coalesce(e.attempt_started_at, e.started_at, e.executed_at) as attempt_started_at
     )
     insert into execution_attempts (
-      execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens, cache_read_tokens,
-      cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, started_at
+      organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
+      cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message,
+      started_at
     )
     select
-      id, claims, $3, 'failed', $1, $7::text, $8::text, $9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::numeric,
-      $14::boolean, $15::text, $16::text, attempt_started_at
+      organization_id, id, claims, $3, 'failed', $1, $7::text, $8::text, $9::bigint, $10::bigint, $11::bigint,
+      $12::bigint, $13::numeric, $14::boolean, $15::text, $16::text, attempt_started_at
     from put_back
     returning execution_id
     """,
@@ -562,11 +566,11 @@ _EXPIRE = Query(
     ),
     attempted as (
       insert into execution_attempts (
-        execution_id, claim, attempt, status, worker_id, model, error_code, error_message, started_at
+        organization_id, execution_id, claim, attempt, status, worker_id, model, error_code, error_message, started_at
       )
       select
-        id, claims, attempts, case status when 'cancelled' then status else 'failed' end, lease_owner, model,
-        'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at
+        organization_id, id, claims, attempts, case status when 'cancelled' then status else 'failed' end, lease_owner,
+        model, 'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at
       from taken
       on conflict on constraint execution_attempts_pkey do nothing  -- by a worker of before claims were counted
     ),
