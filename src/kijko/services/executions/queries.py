@@ -1,4 +1,4 @@
-"""Every statement on executions that a person causes. The worker's are in `work_queries`."""
+"""Every statement on executions that a person causes. The worker's are in `work_queries` and `ending_queries`."""
 
 from dataclasses import dataclass
 from typing import Final

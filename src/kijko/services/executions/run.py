@@ -14,9 +14,10 @@ from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
 from kijko.services.executions import binding, rules
 from kijko.services.executions import work_queries as queries
 from kijko.services.executions.binding import NOTHING
+from kijko.services.executions.ending_queries import Ending
 from kijko.services.executions.room import Room
 from kijko.services.executions.speaking import Voice
-from kijko.services.executions.work_queries import Claimed, Ending
+from kijko.services.executions.work_queries import Claimed
 from kijko.services.projects.errors import ProjectNotFound
 from kijko.services.search import Questions
 

@@ -18,6 +18,7 @@ from kijko.core.db.errors import DatabaseError
 from kijko.core.jobs import Work
 from kijko.core.notices import Notices
 from kijko.core.tenancy import Tenants
+from kijko.services.executions import ending_queries
 from kijko.services.executions import work_queries as queries
 from kijko.services.executions.cancelling import CANCELLED
 from kijko.services.executions.room import Room
@@ -208,7 +209,7 @@ class Runner:
             return
         reader = self._database.system_reader("what a run used that was deleted")
         try:
-            await queries.add_deleted(reader, claimed.organization_id, claimed.user_id, outcome.ending)
+            await ending_queries.add_deleted(reader, claimed.organization_id, claimed.user_id, outcome.ending)
         except DatabaseError as error:
             _log.error("execution.unaccounted", execution_id=str(claimed.id), error=str(error))
 

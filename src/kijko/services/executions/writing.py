@@ -15,7 +15,8 @@ from kijko.core.notices import Notices
 from kijko.core.tenancy import SystemTx, Tenants
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
 from kijko.services.events import told, user_room
-from kijko.services.executions import work_queries as queries
+from kijko.services.executions import ending_queries as queries
+from kijko.services.executions import work_queries
 from kijko.services.executions.run import Again, Ended
 
 Outcome = Ended | Again
@@ -121,7 +122,7 @@ class Writer:
             ended = await queries.finish(tx, self._worker, [one.ending for one in left]) if left else []
             if given_back := [one for one in ended if one in unused]:
                 await queries.give_back(tx, given_back)
-            self.waiting = await queries.any_waiting(tx)
+            self.waiting = await work_queries.any_waiting(tx)
         await self._add_deleted([one for one in left if one.ending.id not in ended])
         return ended
 
