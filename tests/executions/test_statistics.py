@@ -457,3 +457,32 @@ async def test_dates_at_the_ends_of_time_are_taken(person: Make, query: dict[str
     for address in ("executions/stats", "executions/cost-breakdown", "executions"):
         answer = await one.http.get(f"/{address}", params=query)
         assert answer.status_code == 200, answer.text
+
+
+async def test_a_run_that_is_being_cancelled_is_counted_once_and_kept_until_its_account_is_closed(
+    person: Make, owner: Owner
+) -> None:
+    one = person()
+    (skill,) = await skills_of(one, 1)
+    run = Run(skill, "running", executed_at=datetime.now(UTC) - timedelta(days=100))
+    insert(owner, one, [run])
+    before = await read(one, "stats", startDate=day_of(run), endDate=day_of(run))
+    assert before["executionsByStatus"]["running"] == 1
+    owner.execute("update executions set status = 'cancelled', completed_at = now() where id = %s", (run.id,))
+    dropping = await read(one, "stats", startDate=day_of(run), endDate=day_of(run))
+    assert (dropping["totalExecutions"], dropping["cancelledExecutions"]) == (1, 1)
+    assert (await one.http.delete("/executions/cleanup")).json()["deletedCount"] == 0
+    with owner.transaction():  # as its worker does when the call was dropped
+        owner.execute("update executions set lease_owner = null, lease_expires_at = null where id = %s", (run.id,))
+        owner.execute(
+            "insert into usage_ledger (organization_id, metric, entry, quantity, subject_id, user_id, skill_id, "
+            "execution_type, prompt_tokens, completion_tokens, outcome) "
+            "values (%s, 'oracle_queries', 'settle', 0, %s, %s, %s, 'manual', 3, 4, 'cancelled')",
+            (one.organization_id, run.id, one.id, skill),
+        )
+    closed = await read(one, "stats", startDate=day_of(run), endDate=day_of(run))
+    assert closed == dropping | {
+        "totalTokensUsed": 7,
+        "dailyExecutions": [{"date": day_of(run).isoformat(), "count": 1, "tokens": 7}],
+    }
+    assert (await one.http.delete("/executions/cleanup")).json()["deletedCount"] == 1
