@@ -47,6 +47,16 @@ async def held(reader: OrgReader | OrgTx, skill_id: UUID) -> Held | None:
     return await reader.first(_HELD, skill_id)
 
 
+# The lock is a statement of its own: what follows it sees what was committed while it waited.
+_HOLD = Scalar(UUID, "select s.id from skills s where s.id = $1::uuid for no key update")
+
+
+async def hold(tx: OrgReader | OrgTx, skill_id: UUID) -> Held | None:
+    """The same, and where the caller may change it, nobody else does before this transaction ends."""
+    _, found = await tx.gather(_HOLD.bind_first(skill_id), _HELD.bind_first(skill_id))
+    return found
+
+
 _SAVE = Json(
     """
     with one as (

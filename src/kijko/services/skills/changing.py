@@ -8,17 +8,16 @@ from uuid import UUID
 import orjson
 
 from kijko.core.db.errors import ConstraintViolation
-from kijko.core.errors import Conflict, Forbidden
+from kijko.core.errors import Forbidden
 from kijko.core.tenancy import OrgReader, OrgTx
-from kijko.models.skills import SkillVersion, UpdateSkillRequest
+from kijko.models.skills import SkillContext, SkillVersion, UpdateSkillRequest
 from kijko.services.skills import change_queries as queries
 from kijko.services.skills import version_queries
 from kijko.services.skills.change_queries import Held
 from kijko.services.skills.errors import PreconditionFailed, SkillNameExists, SkillNotFound, VersionNotFound
 from kijko.services.skills.queries import Kept
-from kijko.services.skills.skills import checked_context, known_model, schema_of
+from kijko.services.skills.skills import checked_context, context_of, known_model, schema_of
 
-_TRIES: Final = 5
 _NOT_YOURS: Final = "Only who made this skill, and owners and admins of the organization, may change it."
 _VERSIONED: Final = ("prompt_template", "model", "parameters", "input_schema", "output_format", "context")
 
@@ -33,18 +32,17 @@ async def update(
 
     Raises:
         SkillNotFound, Forbidden, PreconditionFailed: it is not there, not the caller's, not of that revision.
-        UnknownModel, ContextNotFound, SkillNameExists: as `create`.
+        UnknownModel, ContextNotFound: as `create`, where it is another one than before. SkillNameExists: as `create`.
     """
     changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}  # by the field's own type
     if "model" in changes:
-        changes["model"] = known_model(body.model or default_model)
+        changes["model"] = body.model or default_model
     if "parameters" in changes:
         changes["parameters"] = body.parameters.model_dump(mode="json", exclude_none=True)
     if "input_schema" in changes:
         changes["input_schema"] = schema_of(body.input_schema)
     if "context" in changes:
-        context = await checked_context(tx, body.context)
-        changes["context"] = context.obj if context is not None else None
+        changes["context"] = context_of(body.context)
     for name in ("category", "output_format"):
         if name in changes:
             changes[name] = str(changes[name])
@@ -56,14 +54,13 @@ async def restore(tx: OrgTx, skill_id: UUID, version: int, *, match: Match | Non
 
     Raises:
         SkillNotFound, Forbidden, PreconditionFailed: as `update`. VersionNotFound: it has no such version.
-        UnknownModel: its model is not known any more.
+        UnknownModel, ContextNotFound: as `update`.
     """
     await _mine(tx, skill_id, match)
     found = await version_queries.one(tx, skill_id, version)
     if found is None:
         raise VersionNotFound
     old = SkillVersion.model_validate(orjson.loads(found))
-    known_model(old.model)
     kept: dict[str, Any] = orjson.loads(found)  # as it is in the database
     return await _save(
         tx,
@@ -111,8 +108,8 @@ async def delete_all(tx: OrgTx, skill_ids: Sequence[UUID]) -> int:
     return len(await queries.delete(tx, list(dict.fromkeys(skill_ids))))
 
 
-async def _mine(reader: OrgReader | OrgTx, skill_id: UUID, match: Match | None) -> Held:
-    was = await queries.held(reader, skill_id)
+async def _mine(reader: OrgReader | OrgTx, skill_id: UUID, match: Match | None, *, hold: bool = False) -> Held:
+    was = await (queries.hold if hold else queries.held)(reader, skill_id)
     if was is None:
         raise SkillNotFound
     if not was.is_mine:
@@ -125,18 +122,21 @@ async def _mine(reader: OrgReader | OrgTx, skill_id: UUID, match: Match | None) 
 async def _save(
     tx: OrgTx, skill_id: UUID, change: Callable[[Held], Held], *, match: Match | None, always: bool = False
 ) -> Kept:
-    """Saves what becomes of the skill. Where somebody saved it meanwhile the change is made to what they made of it."""
-    for _ in range(_TRIES):
-        was = await _mine(tx, skill_id, match)
-        becomes = change(was)
-        differs = always or any(getattr(was, name) != getattr(becomes, name) for name in _VERSIONED)
-        becomes = replace(becomes, version=was.version + differs)
-        try:
-            saved = await queries.save(tx, skill_id, was, becomes)
-        except ConstraintViolation as error:
-            if error.name == "skills_name_key":
-                raise SkillNameExists(field="name") from error
-            raise
-        if saved is not None:
-            return saved
-    raise Conflict("This skill is being saved by several people at once. Please try again.")
+    """Saves what becomes of the skill. Who saves it at the same time waits, and changes what this made of it."""
+    was = await _mine(tx, skill_id, match, hold=True)
+    becomes = change(was)
+    # What was allowed once stays: a form sends all of a skill, and who mends its name need not read its project.
+    if becomes.model != was.model:
+        await known_model(becomes.model)
+    if becomes.context is not None and becomes.context != was.context:
+        await checked_context(tx, SkillContext.model_validate(becomes.context))
+    differs = always or any(getattr(was, name) != getattr(becomes, name) for name in _VERSIONED)
+    try:
+        saved = await queries.save(tx, skill_id, was, replace(becomes, version=was.version + differs))
+    except ConstraintViolation as error:
+        if error.name == "skills_name_key":
+            raise SkillNameExists(field="name") from error
+        raise
+    if saved is None:  # deleted before it was held
+        raise SkillNotFound
+    return saved

@@ -6,12 +6,13 @@ from uuid import UUID
 from kijko.core.tenancy import OrgReader, OrgTx
 from kijko.models.skills import CreateSkillRequest, DuplicateSkillRequest, ImportSkillRequest
 from kijko.services.skills import change_queries, version_queries
-from kijko.services.skills.errors import SkillNotFound, VersionNotFound
+from kijko.services.skills.errors import SkillNameExists, SkillNotFound, VersionNotFound
 from kijko.services.skills.queries import Kept
 from kijko.services.skills.skills import create
 
 _LONGEST_NAME: Final = 100
 _COPY: Final = " (Copy)"
+_TRIES: Final = 10
 
 
 async def duplicate(tx: OrgTx, skill_id: UUID, body: DuplicateSkillRequest, *, default_model: str) -> Kept:
@@ -60,14 +61,24 @@ async def import_one(tx: OrgTx, body: ImportSkillRequest, *, default_model: str)
     Raises:
         UnknownModel, ContextNotFound: as `create`.
     """
-    wanted = body.skill
-    taken = await version_queries.taken(tx, wanted.name[: _LONGEST_NAME - 12])
-    name, number = wanted.name, 0
+    for _ in range(_TRIES):
+        called = body.skill.model_copy(update={"name": await _free_name(tx, body.skill.name)})
+        try:
+            async with tx.savepoint():
+                return await create(tx, called, default_model=default_model)
+        except SkillNameExists:  # taken since, by somebody who imports as well
+            continue
+    raise SkillNameExists(field="skill.name")
+
+
+async def _free_name(tx: OrgTx, wanted: str) -> str:
+    taken = await version_queries.taken(tx, wanted[: _LONGEST_NAME - 12])
+    name, number = wanted, 0
     while name.lower() in taken:
         number += 1
         ending = f" ({number})"
-        name = wanted.name[: _LONGEST_NAME - len(ending)].rstrip() + ending
-    return await create(tx, wanted.model_copy(update={"name": name}), default_model=default_model)
+        name = wanted[: _LONGEST_NAME - len(ending)].rstrip() + ending
+    return name
 
 
 async def versions(reader: OrgReader, skill_id: UUID) -> bytes:

@@ -1,5 +1,6 @@
 """Making, reading and listing skills."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> 
         UnknownModel: no provider has that model. SkillNameExists: the caller has one of that name.
         ContextNotFound: the context names a project that the caller may not read.
     """
-    model = known_model(body.model or default_model)
+    model = await known_model(body.model or default_model)
     context = await checked_context(tx, body.context)
     schema = schema_of(body.input_schema)
     try:
@@ -44,13 +45,14 @@ async def create(tx: OrgTx, body: CreateSkillRequest, *, default_model: str) -> 
         raise
 
 
-def known_model(model: str) -> str:
+async def known_model(model: str) -> str:
     """The model's name.
 
     Raises:
         UnknownModel: no provider has it.
     """
-    if llm.provider_of(model) is None:
+    # The price list takes a quarter of a second when it is first looked at: not the event loop's.
+    if await asyncio.to_thread(llm.provider_of, model) is None:
         raise UnknownModel(
             f"No model is called {model!r}. Use the name that Anthropic, Google or OpenAI gives it, or echo; "
             "GET /models lists them.",
@@ -76,7 +78,12 @@ async def checked_context(tx: OrgTx, context: SkillContext | None) -> Jsonb | No
         return None
     if context.project_id is not None and not await queries.may_read_project(tx, context.project_id):
         raise ContextNotFound(field="context.projectId")
-    return Jsonb(context.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return Jsonb(context_of(context))
+
+
+def context_of(context: SkillContext | None) -> dict[str, Any] | None:
+    """A context as it is kept."""
+    return None if context is None else context.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 async def get(reader: OrgReader | OrgTx, skill_id: UUID) -> Kept:

@@ -1,6 +1,5 @@
 """What a trial would run, looked at before anything is taken for it."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +34,7 @@ async def check_prompt(body: TestSkillRequest, *, default_model: str) -> Wanted:
         UnknownModel: no provider has that model. InvalidInput: the prompt uses an input that is not given.
     """
     model = body.model or default_model
-    await asyncio.to_thread(skills.known_model, model)  # its first time takes a quarter of a second
+    await skills.known_model(model)
     return Wanted(
         template=body.prompt_template,
         model=model,
