@@ -252,12 +252,20 @@ async def test_nobody_writes_what_a_trial_cost_but_the_api(person: PersonFactory
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "claude-haiku-4-5"])
-async def test_a_trial_uses_the_organizations_own_key_from_the_next_trial_on(person: PersonFactory, model: str) -> None:
+async def test_a_trial_uses_the_organizations_own_key_from_the_next_trial_on(
+    person: PersonFactory, owner: Owner, model: str
+) -> None:
     one, other = person(), person()
     provider = "openai" if model.startswith("gpt") else "anthropic"
 
     async def said(who: Person) -> str:
-        return str((await tried(who, "[key]", model=model))["output"]).split(": ")[-1]
+        done = await tried(who, "[key]", model=model)
+        found = str(done["output"]).split(": ")[-1]
+        kept = owner.execute(
+            "select own_key from usage_ledger where subject_id = %s and entry = 'settle'", (done["executionId"],)
+        ).fetchone()
+        assert kept == (found != f"dev-only-{provider}",)
+        return found
 
     assert await said(one) == f"dev-only-{provider}"
     for key in ("dev-only-own-key-abcd", "dev-only-another-1234"):

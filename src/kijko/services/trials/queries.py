@@ -46,6 +46,8 @@ class Use:
     cost_cents: Decimal | None = None
     cited_project_id: UUID | None = None
     estimated: bool = False
+    own_key: bool | None = None
+    """Whether the key was the organization's own; None where no model ran."""
 
 
 _END: Final = Scalar(
@@ -53,7 +55,7 @@ _END: Final = Scalar(
     """
     select kijko.end_trial(
       $1::uuid, $2::uuid, $3::boolean, $4::text, $5::text, $6::text, $7::bigint, $8::bigint, $9::bigint, $10::bigint,
-      $11::numeric, $12::bigint, $13::uuid, $14::boolean
+      $11::numeric, $12::bigint, $13::uuid, $14::boolean, $15::boolean
     )
     """,
     writes=True,
@@ -78,4 +80,5 @@ async def end(reader: GateReader, trial_id: UUID, skill_id: UUID | None, use: Us
         use.duration_ms,
         use.cited_project_id,
         use.estimated,
+        use.own_key,
     )

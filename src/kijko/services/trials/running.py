@@ -94,6 +94,7 @@ class Trials:
         attempt.call = llm.ModelCall(wanted.model, prompt, wanted.parameters, wanted.given, wanted.system or None)
         await asyncio.to_thread(llm.provider_of, wanted.model)  # its first time takes a while: not the event loop's
         provider = await self._models.prepare(wanted.model, organization_id)
+        attempt.own_key = self._models.is_own(provider)
         return await provider.run(attempt.call, attempt.progress)
 
     def _failure(self, error: Exception, trial_id: UUID, *, asked: bool) -> llm.ModelFailure:
@@ -134,6 +135,7 @@ class _Attempt:
         self.wanted = wanted
         self.progress = llm.Progress()
         self.call: llm.ModelCall | None = None
+        self.own_key: bool | None = None
         self.cited: UUID | None = None
         """The project whose code the prompt holds."""
 
@@ -152,6 +154,7 @@ class _Attempt:
             cost_cents=llm.cost_cents(answer),
             cited_project_id=self.cited,
             estimated=answer.estimated,
+            own_key=self.own_key,
         )
 
     async def failed(self, failure: llm.ModelFailure, ms: int) -> Use:
