@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kijko.models.base import Wire
 
-Price = Annotated[str | None, Field(description="US dollars for a million tokens, exact; null where it is not known.")]
+Price = Annotated[str, Field(description="US dollars for a million tokens of a short prompt, exact.")]
 
 
 class ModelInfo(Wire):
@@ -15,9 +15,9 @@ class ModelInfo(Wire):
     id: str
     provider: str
     name: str
-    context_tokens: Annotated[int | None, Field(description="How much it takes; null where nothing limits it.")] = None
-    input_price: Price = None
-    output_price: Price = None
-    cache_read_price: Price = None
-    cache_write_price: Price = None
+    context_tokens: Annotated[int, Field(description="How much it takes.")]
+    input_price: Price
+    output_price: Price
+    cache_read_price: Price | None = None
+    cache_write_price: Price | None = None
     available: Annotated[bool, Field(description="Whether the organization, or the server, has a key at the provider.")]

@@ -14,9 +14,9 @@ from kijko.settings import Models
 async def models(reader: OrgReader, settings: Models) -> list[ModelInfo]:
     """The models that a skill may name: the offline one first, then by provider, as the price list has them."""
     own = await model_keys.providers_with_key(reader)
-    listed = await asyncio.to_thread(llm.listed)  # its first time takes a quarter of a second
+    offered = await asyncio.to_thread(llm.offered)  # its first time takes a quarter of a second
     known = {llm.LOCAL, *own, *_of_server(settings)}
-    return [_told(each, known) for each in listed]
+    return [_told(each, known) for each in offered]
 
 
 def _of_server(settings: Models) -> AbstractSet[str]:
@@ -28,7 +28,7 @@ def _of_server(settings: Models) -> AbstractSet[str]:
     return {name for name, key in keys.items() if key is not None}
 
 
-def _told(of: llm.Listed, with_key: AbstractSet[str]) -> ModelInfo:
+def _told(of: llm.Offered, with_key: AbstractSet[str]) -> ModelInfo:
     return ModelInfo(
         id=of.id,
         provider=of.provider,
@@ -36,11 +36,11 @@ def _told(of: llm.Listed, with_key: AbstractSet[str]) -> ModelInfo:
         context_tokens=of.context_tokens,
         input_price=_price(of.input_price),
         output_price=_price(of.output_price),
-        cache_read_price=_price(of.cache_read_price),
-        cache_write_price=_price(of.cache_write_price),
+        cache_read_price=None if of.cache_read_price is None else _price(of.cache_read_price),
+        cache_write_price=None if of.cache_write_price is None else _price(of.cache_write_price),
         available=of.provider in with_key,
     )
 
 
-def _price(dollars: Decimal | None) -> str | None:
-    return None if dollars is None else f"{dollars.normalize():f}"
+def _price(dollars: Decimal) -> str:
+    return f"{dollars.normalize():f}"
