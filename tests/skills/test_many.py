@@ -203,8 +203,8 @@ async def test_the_models_are_listed_with_exact_prices(person: Make) -> None:
     assert models["echo"] == {
         "id": "echo",
         "provider": "local",
-        "name": "Echo (offline)",
-        "contextTokens": None,
+        "name": "Echo",
+        "contextTokens": 1000000,
         "inputPrice": "0",
         "outputPrice": "0",
         "cacheReadPrice": None,
