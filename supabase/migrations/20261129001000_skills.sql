@@ -38,17 +38,23 @@ begin
   waiting := array(
     select e.id
     from public.executions e
-    where e.organization_id = organization and e.skill_id = any (theirs) and e.status in ('pending', 'running')
+    where e.organization_id = organization
+      and e.skill_id = any (theirs)
+      and (e.status in ('pending', 'running') or e.lease_owner is not null)
     order by e.id
     for update
   );
   perform kijko.release_all('oracle_queries', array(
     select e.id from public.executions e where e.id = any (waiting) and e.status = 'pending' and not e.model_ran
   ));
-  delete from public.skills s
-  where s.organization_id = organization
-    and s.id = any (theirs)
-    and (expected is null or s.revision = expected);
+  with gone as (
+    delete from public.skills s
+    where s.organization_id = organization
+      and s.id = any (theirs)
+      and (expected is null or s.revision = expected)
+    returning s.id
+  )
+  select coalesce(array_agg(g.id), '{}') into theirs from gone g;
   return theirs;
 end
 $$;

@@ -76,6 +76,8 @@ declare
   one record;
   spent record;
 begin
+  -- The quota's lock before the run's row, as who asks for a run has them.
+  perform kijko.lock_quota(organization, 'oracle_queries');
   select e.id, e.status, e.user_id, e.skill_id, e.execution_type, e.model, e.model_ran into one
   from public.executions e
   where e.id = execution

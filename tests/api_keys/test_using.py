@@ -76,6 +76,16 @@ async def test_a_missing_scope_is_named_and_costs_nothing(
     assert calls(owner, one) == 0
 
 
+async def test_a_skill_with_its_runs_needs_the_scope_of_runs_too(person: Make, stack_env: Env) -> None:
+    one = person()
+    skill = await make_skill(one)
+    for scopes, expected in ((["skills:read"], 403), (["skills:read", "executions:read"], 200)):
+        async with using(stack_env, (await make_key(one, scopes=scopes))["key"]) as client:
+            answer = await client.get(f"/skills/{skill['id']}/full")
+        assert answer.status_code == expected
+        assert expected == 200 or answer.json()["code"] == "MISSING_SCOPE"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -181,3 +181,20 @@ async def test_a_filter_that_cannot_be_right_is_refused_by_its_name(
     assert answer.status_code == 422, answer.text
     assert (answer.json()["code"], answer.json()["field"]) == ("VALIDATION_ERROR", field)
     assert answer.json()["details"][0]["field"] == field
+
+
+async def test_a_list_shows_the_beginning_of_what_is_long(person: Make) -> None:
+    one = person()
+    skill = await make_skill(one)
+    text = "long " * 20_000
+    run = await one.http.post(f"/skills/{skill['id']}/execute?wait=20", json={"input": {"text": text}})
+    execution_id = run.json()["executionId"]
+    whole = (await one.http.get(f"/executions/{execution_id}")).json()
+    assert (whole["output"], whole["input"]) == (text, {"text": text})
+    for path in ("/executions", f"/skills/{skill['id']}/executions"):
+        (shown,) = (await one.http.get(path)).json()["executions"]
+        assert (shown["output"], shown["input"]) == (text[:20_000], None)
+    (recent,) = (await one.http.get("/executions/recent")).json()
+    assert recent["output"] == text[:20_000]
+    exported = (await one.http.get("/executions/export", params={"format": "json"})).json()
+    assert text in str(exported)

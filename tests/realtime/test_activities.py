@@ -111,3 +111,34 @@ async def test_many_at_once_are_told_once_each_and_in_the_same_order_to_all(
     told = await asyncio.gather(*listening)
     assert len(set(told[0])) == 40
     assert all(one == told[0] for one in told)
+
+
+async def test_who_left_is_not_told_later_what_they_had_not_heard(
+    person: Make, shared: Shared, owner: Owner, stack_env: dict[str, str]
+) -> None:
+    boss = person()
+    leaver = hire(owner, shared, boss, person())
+    project = await make_project(boss, privacy="private")
+    join(owner, project, leaver, "viewer")
+    await make_skill(boss, name="Merger with somebody")
+    async with client(stack_env, boss.token, lastId="0") as listening:
+        await activities(listening, "skill_created")
+    member = next(
+        one
+        for one in (await boss.http.get(f"/projects/{project['id']}/members")).json()
+        if one["userId"] == str(leaver.id)
+    )
+    assert (await boss.http.delete(f"/projects/{project['id']}/members/{member['id']}")).status_code == 200
+    assert not _told(owner, leaver, project["name"])
+    assert _told(owner, leaver, "Merger with somebody")
+    assert (await boss.http.delete(f"/organization/members/{leaver.id}")).status_code == 200
+    assert not _told(owner, leaver, "Merger with somebody")
+
+
+def _told(owner: Owner, one: Person, words: str) -> bool:
+    row = owner.execute(
+        "select exists (select from room_events where room = %s and data::text like %s)",
+        (f"user:{one.id}", f"%{words}%"),
+    ).fetchone()
+    assert row is not None
+    return bool(row[0])

@@ -95,6 +95,8 @@ async def test_an_unknown_model_is_refused_at_save(person: PersonFactory) -> Non
         ({"name": "x", "promptTemplate": "x"}, "name"),
         (BODY | {"name": " a "}, "name"),
         (BODY | {"name": "\u3000\u3000x"}, "name"),
+        (BODY | {"name": "\u200b\u200b"}, "name"),
+        (BODY | {"name": "a\n\u202eb"}, "name"),
         (BODY | {"isActive": "yes"}, "isActive"),
         (BODY | {"parameters": {"max_tokens": "5"}}, "parameters.max_tokens"),
         (BODY | {"inputSchema": [{"name": "a", "type": "string", "default": 5}]}, "inputSchema[0]"),

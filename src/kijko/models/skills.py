@@ -15,11 +15,14 @@ from pydantic import (
     model_validator,
 )
 
-from kijko.models.base import JsonValue, Page, Part, Request, Text, Timestamp, Wire, absent_stays, no_nul
+from kijko.models.base import JsonValue, Page, Part, Request, Text, Timestamp, Wire, absent_stays, composed, readable
 from kijko.models.enums import SkillCategory, SkillOutputFormat
 
 SkillName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=100), AfterValidator(no_nul)
+    str,
+    BeforeValidator(composed),
+    StringConstraints(strip_whitespace=True, min_length=2, max_length=100),
+    AfterValidator(readable),
 ]
 PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from kijko.middleware.headers import add_header
 from kijko.middleware.quota import quota_headers
 from kijko.models.base import Success
-from kijko.models.enums import ExecutionStatus, SkillCategory
+from kijko.models.enums import ApiKeyScope, ExecutionStatus, SkillCategory
 from kijko.models.executions import ExecuteSkillRequest, ExecuteSkillResponse, ExecutionSlice, SkillWithRelations
 from kijko.models.skills import CreateSkillRequest, Skill, SkillPage, UpdateSkillRequest
 from kijko.models.statistics import SkillDashboard
@@ -22,6 +22,7 @@ from kijko.routers.ids import SkillId
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import executions, skills, statistics
+from kijko.services.api_keys import require
 from kijko.services.skills.errors import ContextNotFound
 
 router = APIRouter(prefix="/skills", tags=["skills"])
@@ -92,8 +93,12 @@ async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
     summary="Read a skill with what hangs on it",
     responses=problems("SKILL_NOT_FOUND"),
 )
-async def full(skill_id: SkillId, reader: CurrentReader) -> Response:
-    """One skill with its habits, its reflexes and its ten newest executions. A webhook's secret is not among it."""
+async def full(skill_id: SkillId, reader: CurrentReader, principal: CurrentPrincipal) -> Response:
+    """One skill with its habits, its reflexes and its ten newest executions. A webhook's secret is not among it.
+
+    An API key needs `executions:read` as well.
+    """
+    require(principal, ApiKeyScope.EXECUTIONS_READ)
     return JsonBytes(await executions.full_skill(reader, skill_id))
 
 

@@ -120,7 +120,9 @@ async def version(skill_id: SkillId, number: Number, reader: CurrentReader) -> R
     "/{skillId}/versions/{version}/restore",
     response_model=Skill,
     summary="Put a version back",
-    responses=problems("SKILL_NOT_FOUND", "SKILL_VERSION_NOT_FOUND", "PRECONDITION_FAILED", "UNKNOWN_MODEL")
+    responses=problems(
+        "SKILL_NOT_FOUND", "SKILL_VERSION_NOT_FOUND", "PRECONDITION_FAILED", "UNKNOWN_MODEL", ContextNotFound
+    )
     | {200: TAGGED},
 )
 async def restore(skill_id: SkillId, number: Number, tx: CurrentTx, if_match: IfMatch = None) -> Response:

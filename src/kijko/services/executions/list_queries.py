@@ -9,11 +9,11 @@ from uuid import UUID
 from kijko.core.db import Json, Query
 from kijko.core.db.codec import Arg
 from kijko.core.tenancy import OrgReader
-from kijko.services.executions.queries import LISTED, UTC, WIRE
+from kijko.services.executions.queries import LISTED, SHORT, UTC, WIRE
 from kijko.services.skills.queries import WIRE as SKILL
 
 _SHOWN = (
-    LISTED
+    SHORT
     + ", (select row_to_json(k) from (select "
     + SKILL
     + " from skills s where s.id = e.skill_id and s.organization_id = e.organization_id) k) as skill"

@@ -8,16 +8,26 @@ from kijko.core.db import Json, Jsonb, Query
 from kijko.core.tenancy import OrgReader, OrgTx
 
 UTC: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-LISTED: Final = (
+_HEAD: Final = (
     'e.id, e.skill_id as "skillId", e.user_id as "userId", e.execution_type as "executionType", '
-    'e.reference_id as "referenceId", e.input, e.output, e.prompt_tokens + e.completion_tokens as "tokensUsed", '
+    'e.reference_id as "referenceId", '
+)
+_TAIL: Final = (
+    'e.prompt_tokens + e.completion_tokens as "tokensUsed", '
     'e.prompt_tokens as "promptTokens", e.completion_tokens as "completionTokens", e.duration_ms as "durationMs", '
     'e.cost_cents as "costCents", e.status, e.error_message as "errorMessage", e.error_code as "errorCode", e.model, '
     'e.skill_version as "skillVersion", e.attempts, e.retry_of as "retryOf", e.citations, '
     "to_char(e.executed_at at time zone 'UTC', " + UTC + ') as "executedAt", '
     "to_char(e.completed_at at time zone 'UTC', " + UTC + ') as "completedAt"'
 )
-"""The columns of a SkillExecution, of `executions e`, as lists show it."""
+LISTED: Final = _HEAD + "e.input, e.output, " + _TAIL
+"""The columns of a SkillExecution, of `executions e`, but for its prompt."""
+SHORT: Final = (
+    _HEAD
+    + "case when octet_length(e.input::text) <= 50000 then e.input end as input, left(e.output, 20000) as output, "
+    + _TAIL
+)
+"""The same as lists show it: a page of the longest ones would be gigabytes."""
 WIRE: Final = LISTED + ', e.rendered_prompt as "renderedPrompt"'
 """The same of one that is read by itself."""
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from kijko.core.db import Json
 from kijko.core.tenancy import OrgReader
-from kijko.services.executions.queries import LISTED, UTC
+from kijko.services.executions.queries import SHORT, UTC
 from kijko.services.skills.queries import WIRE as SKILL
 
 _MINE = "e.organization_id = (select kijko.current_org()) and e.skill_id = $1::uuid"
@@ -23,7 +23,7 @@ _SLICE = Json(
       'executions', coalesce((
         select json_agg(r order by r."executedAt" desc, r.id desc)
         from (select """
-    + LISTED
+    + SHORT
     + """ from executions e where e.id = any (array(select p.id from page p))) r
       ), '[]'::json),
       'total', (select count(*) from executions e where """
@@ -70,7 +70,7 @@ _FULL = Json(
         select json_agg(one order by one."executedAt" desc, one.id desc)
         from (
           select """
-    + LISTED
+    + SHORT
     + " from executions e where "
     + _MINE
     + """

@@ -121,6 +121,8 @@ _SWITCH = Scalar(
       select s.id
       from skills s
       where s.id = any ($1::uuid[]) and (s.user_id = auth.uid() or (select kijko.is_manager()))
+      order by s.id
+      for no key update
     ),
     switched as (
       update skills s

@@ -28,7 +28,7 @@ async def duplicate(tx: OrgTx, skill_id: UUID, body: DuplicateSkillRequest, *, d
     name = body.name or held.name[: _LONGEST_NAME - len(_COPY)].rstrip() + _COPY
     made = CreateSkillRequest.model_validate(
         {
-            "name": name,
+            "name": _COPY,  # a name of before names were looked at stays what it was
             "promptTemplate": held.prompt_template,
             "description": held.description,
             "category": held.category,
@@ -40,7 +40,7 @@ async def duplicate(tx: OrgTx, skill_id: UUID, body: DuplicateSkillRequest, *, d
             "isActive": held.is_active,
         }
     )
-    return await create(tx, made, default_model=default_model)
+    return await create(tx, made.model_copy(update={"name": name}), default_model=default_model)
 
 
 async def export(reader: OrgReader, skill_id: UUID) -> bytes:
@@ -61,18 +61,20 @@ async def import_one(tx: OrgTx, body: ImportSkillRequest, *, default_model: str)
     Raises:
         UnknownModel, ContextNotFound: as `create`.
     """
+    tried: set[str] = set()
     for _ in range(_TRIES):
-        called = body.skill.model_copy(update={"name": await _free_name(tx, body.skill.name)})
+        called = body.skill.model_copy(update={"name": await _free_name(tx, body.skill.name, tried)})
         try:
             async with tx.savepoint():
                 return await create(tx, called, default_model=default_model)
-        except SkillNameExists:  # taken since, by somebody who imports as well
-            continue
+        except SkillNameExists:
+            # Taken since, by somebody who imports as well; or Postgres has other small letters for it than Python.
+            tried.add(called.name.lower())
     raise SkillNameExists(field="skill.name")
 
 
-async def _free_name(tx: OrgTx, wanted: str) -> str:
-    taken = await version_queries.taken(tx, wanted[: _LONGEST_NAME - 12])
+async def _free_name(tx: OrgTx, wanted: str, tried: set[str]) -> str:
+    taken = tried | await version_queries.taken(tx, wanted[: _LONGEST_NAME - 12])
     name, number = wanted, 0
     while name.lower() in taken:
         number += 1

@@ -14,10 +14,28 @@ _WIRE = (
     "to_char(v.created_at at time zone 'UTC', " + _UTC + ') as "createdAt", v.created_by as "createdBy"'
 )
 # Of a skill that the caller does not see there is none, and every skill has one.
+# As many of the newest as come to four million characters, and the newest at any rate.
 _LIST = Json(
-    "select json_agg(r order by r.version desc) from (select "
+    """
+    with near as (
+      select v.version,
+        sum(char_length(v.prompt_template) + coalesce(char_length(v.input_schema::text), 0))
+          over (order by v.version desc) as characters
+      from skill_versions v
+      where v.skill_id = $1::uuid
+      order by v.version desc
+      limit 1000
+    )
+    select json_agg(r order by r.version desc)
+    from (
+      select """
     + _WIRE
-    + " from skill_versions v where v.skill_id = $1::uuid order by v.version desc limit 1000) r"
+    + """
+      from skill_versions v
+      join near n on n.version = v.version
+      where v.skill_id = $1 and (n.characters <= 4000000 or n.version = (select max(m.version) from near m))
+    ) r
+    """
 )
 _ONE = Json(
     "select row_to_json(r) from (select "

@@ -28,6 +28,7 @@ _SLACK_S: Final = 60.0
 """What comes after the deadline of one that lives: keeping what it used."""
 _WAITS_S: Final = (0.2, 1.0, 4.0)
 _NO_PROJECT: Final = "The project that {{context}} stands for is gone, or is not one that you may read any more."
+_STOPPED: Final = "The server was stopped meanwhile. Try again."
 _log = structlog.get_logger(__name__)
 
 
@@ -60,6 +61,11 @@ class Trials:
         try:
             async with asyncio.timeout(self._most_s):
                 answer = await self._ask(principal, organization_id, trial_id, attempt)
+        except asyncio.CancelledError:  # the API stops: what was used is kept all the same
+            stopped = llm.ModelFailure(ExecutionErrorCode.INTERNAL, _STOPPED, ran=attempt.progress.asked)
+            ms = round((time.perf_counter() - began) * 1000)
+            await asyncio.shield(self._keep(trial_id, wanted.skill_id, await attempt.failed(stopped, ms)))
+            raise
         except Exception as error:
             failure = self._failure(error, trial_id, asked=attempt.progress.asked)
         finally:
