@@ -195,7 +195,7 @@ async def stats(
 async def execute(
     *,
     skill_id: SkillId,
-    body: ExecuteSkillRequest,
+    body: ExecuteSkillRequest | None = None,
     outside: Outside,
     principal: CurrentPrincipal,
     claim: CurrentClaim,
@@ -203,7 +203,7 @@ async def execute(
     wait: Wait = 0,
 ) -> Response:
     """Accepts a run: a worker takes it from the queue. Read it at GET /executions/{id}, or wait for it here."""
-    execution_id = uuid4()
+    execution_id, body = uuid4(), body or ExecuteSkillRequest()
     with ExitStack() as expecting:
         # Before the run is there: whoever began to listen after it could miss its end.
         notice = expecting.enter_context(outside.notices.expect(str(execution_id))) if wait else None

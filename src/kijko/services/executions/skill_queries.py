@@ -44,7 +44,7 @@ _HABIT = (
 )
 _REFLEX = (
     'x.id, x.skill_id as "skillId", x.user_id as "userId", x.trigger_type as "triggerType", '
-    "x.trigger_config #- '{webhook,secret}' - 'secret' as \"triggerConfig\", x.conditions, "
+    "(x.trigger_config #- '{webhook,secret}') - 'secret' as \"triggerConfig\", x.conditions, "
     'x.is_active as "isActive", '
     'x.trigger_count as "triggerCount", to_char(x.last_triggered_at ' + _AT + ' as "lastTriggeredAt", '
     'x.consecutive_failures as "consecutiveFailures", x.last_error_message as "lastErrorMessage", '
