@@ -222,8 +222,14 @@ async def test_the_workers_log_is_json_and_names_the_request_and_the_error(
     answer = await one.http.post(
         f"/skills/{skill['id']}/execute", params={"wait": 30}, json={"input": {"text": "fail: on purpose"}}
     )
-    log = (shared.home / "logs" / "worker.log").read_text().splitlines()
-    (line,) = [json.loads(each) for each in log if answer.json()["executionId"] in each]
+    lines: list[dict[str, Any]] = []
+    for _ in range(50):  # whoever waits for the end is told before it is logged
+        log = (shared.home / "logs" / "worker.log").read_text().splitlines()
+        lines = [json.loads(each) for each in log if answer.json()["executionId"] in each]
+        if lines:
+            break
+        await asyncio.sleep(0.1)
+    (line,) = lines
     assert (line["event"], line["status"], line["error_code"]) == ("execution.ended", "failed", "INTERNAL")
     assert line["request_id"] == answer.headers["X-Request-ID"]
 

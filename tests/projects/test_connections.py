@@ -231,6 +231,7 @@ async def own_api(stack_env: dict[str, str], shared: Shared, oauth: OAuth) -> As
             "client_secret": stack_env["KIJKO_KEYCLOAK_CLIENT_SECRET"],
         },
         auth={"encryption_key": stack_env["KIJKO_AUTH_ENCRYPTION_KEY"], "trusted_issuers": issuers[0][1]},
+        keys={"master": stack_env["KIJKO_KEYS_MASTER"]},
         stripe={"secret_key": "sk_test_dev-only"},
         storage={"url": stack_env["KIJKO_STORAGE_URL"]},
         oauth=oauth,

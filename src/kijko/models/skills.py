@@ -20,9 +20,9 @@ from kijko.models.enums import SkillCategory, SkillOutputFormat
 
 SkillName = Annotated[
     str,
-    BeforeValidator(composed),
     StringConstraints(strip_whitespace=True, min_length=2, max_length=100),
     AfterValidator(readable),
+    BeforeValidator(composed),
 ]
 PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]
