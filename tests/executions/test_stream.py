@@ -177,12 +177,14 @@ async def test_whoever_comes_late_or_comes_back_gets_the_rest_each_character_onc
 @pytest.mark.parametrize("model", sorted(providers.MODELS.values()))
 async def test_who_heard_some_of_an_attempt_that_failed_is_told_to_begin_anew(person: Make, model: str) -> None:
     one = person()
-    execution_id = await providers.start(
-        one, await providers.skill_on(one, model), f"{uuid.uuid4()} some text [cut once]"
-    )
-    listener = Listener(one, execution_id)
-    await listener.task
-    events = [event for _, event, _ in listener.events]
+    skill = await providers.skill_on(one, model)
+    for _ in range(5):  # on a busy machine the first attempt may be over before anybody listens
+        execution_id = await providers.start(one, skill, f"{uuid.uuid4()} some text [cut once]")
+        listener = Listener(one, execution_id)
+        await listener.task
+        events = [event for _, event, _ in listener.events]
+        if "restart" in events:
+            break
     done = listener.events[-1][2]
     assert (done["status"], done["attempts"]) == ("completed", 2)
     begin = events.index("restart")

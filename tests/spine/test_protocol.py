@@ -57,8 +57,12 @@ async def test_a_head_without_end_is_refused_before_it_fills_the_memory(
     began = time.monotonic()
     await exchange(stack_env, start, *[b"a" * 65_536] * 1000)  # it is cut off while the rest is under way
     assert time.monotonic() - began < 10
-    told = said(*await exchange(stack_env, start, b"a" * 60_000, b"a" * 60_000, pause_s=0.2))
-    problem(told, 431, "HEADERS_TOO_LARGE")
+    head = body = b""
+    for _ in range(5):  # what is sent while the server closes takes its answer away, as TCP has it
+        head, body = await exchange(stack_env, start, b"a" * 60_000, b"a" * 60_000, pause_s=0.2)
+        if head:
+            break
+    problem(said(head, body), 431, "HEADERS_TOO_LARGE")
 
 
 async def test_a_browsers_headers_pass_and_a_body_is_not_counted(stack_env: dict[str, str]) -> None:
