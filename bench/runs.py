@@ -30,7 +30,7 @@ class Runs:
     alone_ms: float
 
 
-class Connection(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One keep-alive HTTP connection: as little client as will do, since it shares the machine with the server."""
 
     def __init__(self) -> None:
@@ -53,22 +53,16 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._body = b""
 
-    def close(self) -> None:
-        """Ends it."""
-        self._transport.close()
-
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """The status and the body of an answer."""
         self._answer = asyncio.get_running_loop().create_future()
         assert isinstance(self._transport, asyncio.WriteTransport)
         self._transport.write(request)
         return await self._answer
 
 
-async def connect(address: str) -> Connection:
-    """A connection to `host:port`."""
-    host, _, port = address.partition(":")
-    _, protocol = await asyncio.get_running_loop().create_connection(Connection, host, int(port))
+async def _connect(scene: Scene) -> _Connection:
+    host, _, port = scene.api.removeprefix("http://").removesuffix("/api").partition(":")
+    _, protocol = await asyncio.get_running_loop().create_connection(_Connection, host, int(port))
     return protocol
 
 
@@ -82,9 +76,7 @@ def _request(scene: Scene, wait: int) -> bytes:
 
 
 async def _kijko(scene: Scene) -> Runs:
-    connections = await asyncio.gather(
-        *(connect(scene.api.removeprefix("http://").removesuffix("/api")) for _ in range(_CLIENTS))
-    )
+    connections = await asyncio.gather(*(_connect(scene) for _ in range(_CLIENTS)))
     alone = []
     for _ in range(_ALONE):
         began = time.perf_counter()
@@ -95,11 +87,11 @@ async def _kijko(scene: Scene) -> Runs:
     return Runs(max(rates), statistics.median(alone) * 1000)
 
 
-async def _many(scene: Scene, connections: Sequence[Connection]) -> float:
+async def _many(scene: Scene, connections: Sequence[_Connection]) -> float:
     request, ids = _request(scene, 0), []
     left = iter(range(_MANY))
 
-    async def client(connection: Connection) -> None:
+    async def client(connection: _Connection) -> None:
         for _ in left:
             status, body = await connection.ask(request)
             assert status == 202, body
