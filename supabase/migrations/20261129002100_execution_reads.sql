@@ -56,6 +56,11 @@ comment on function kijko.retry_execution(uuid, uuid, integer, jsonb, text, text
 revoke execute on function kijko.retry_execution(uuid, uuid, integer, jsonb, text, text) from public, anon, authenticated;
 grant execute on function kijko.retry_execution(uuid, uuid, integer, jsonb, text, text) to authenticated;
 
+-- A run that was cancelled while a worker held it keeps its lease until that worker has told what was used; until then it is
+-- in no sum yet, and statistics count it here.
+create index executions_settling_idx on public.executions (organization_id)
+  where status = 'cancelled' and lease_owner is not null;
+
 -- ---- cleaning up -----------------------------------------------------------------------------------------------------
 
 create function kijko.clean_executions(before timestamptz, most integer, out deleted bigint, out bytes bigint)
@@ -71,6 +76,7 @@ begin
     where e.organization_id = (select kijko.current_org())
       and e.executed_at < clean_executions.before
       and e.status in ('completed', 'failed', 'cancelled')
+      and e.lease_owner is null -- else its account is open: it was cancelled, and its worker has not told what was used
     order by e.executed_at, e.id
     limit clean_executions.most
     for update skip locked

@@ -225,7 +225,8 @@ async def test_an_abandoned_trial_is_given_back_after_its_deadline(person: Perso
     await until(is_given_back, "the quota of a trial whose process died is given back")
     assert [entry[0] for entry in entries(owner, trial)] == ["reserve", "release"]
     late = owner.execute(
-        "select kijko.end_trial(%s, null, true, 'completed', 'openai', 'gpt-4o', 5, 0, 0, 6, 0.7, 9, null, false)",
+        "select kijko.end_trial(%s, null, true, 'completed', 'openai', 'gpt-4o', 5, 0, 0, 6, 0.7, 9, null, false, "
+        "false)",
         (trial["executionId"],),
     ).fetchone()
     assert late == (False,)
@@ -246,7 +247,7 @@ async def test_nobody_writes_what_a_trial_cost_but_the_api(person: PersonFactory
     with pytest.raises(psycopg.errors.InsufficientPrivilege), owner.transaction():
         owner.execute(f"set local role {role}")  # type: ignore[call-overload]  # one of two words above
         owner.execute(
-            "select kijko.end_trial(%s, null, true, 'completed', 'x', 'x', 1, 0, 0, 1, 99999, 1, null, false)",
+            "select kijko.end_trial(%s, null, true, 'completed', 'x', 'x', 1, 0, 0, 1, 99999, 1, null, false, false)",
             (uuid.uuid4(),),
         )
 
