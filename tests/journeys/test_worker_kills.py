@@ -115,7 +115,7 @@ class Client:
                     rest = ""
                     async for piece in answer.aiter_text():
                         *whole, rest = (rest + piece).split("\n\n")
-                        for last, event, data in read("\n\n".join([*whole, ""])):  # noqa: B007
+                        for last, event, data in read("\n\n".join([*whole, ""])):  # noqa: B007  # the last id is asked with next
                             if event == "delta":
                                 text += data["text"]
                             elif event == "restart":

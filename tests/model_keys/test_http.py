@@ -204,4 +204,4 @@ async def test_every_member_knows_where_there_is_a_key(
             assert [row[0] for row in found] == expected
             for column in ("sealed_key", "wrapped_key"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
-                    connection.execute(f"select {column} from model_keys")  # type: ignore[arg-type]
+                    connection.execute(f"select {column} from model_keys")  # type: ignore[arg-type]  # a name from the list above
