@@ -111,6 +111,23 @@ async def test_a_storm_of_cancelled_tasks_leaves_the_pool_healthy(connect, sql) 
     assert sql("select count(*) from pg_locks where locktype = 'relation' and relation = 'items'::regclass") == [(0,)]
 
 
+async def test_callers_cancelled_while_connecting_leave_no_connection_behind(connect, sql) -> None:
+    """Their errors are kept here with their frames, as a log or a debugger would: no garbage collection helps."""
+    kept: list[object] = []
+    for step in range(12):
+        db: Database = await connect(pool_size=4, eager=False)
+        tasks = [asyncio.create_task(db.reader(NONE).one(ECHO, number)) for number in range(4)]
+        await asyncio.sleep(step / 1000)
+        for task in tasks:
+            task.cancel()
+        kept += await asyncio.gather(*tasks, return_exceptions=True)
+        assert await db.reader(NONE).one(ECHO, 1) == 1
+        await db.close()
+    async with asyncio.timeout(10):  # Postgres takes its time to forget one that was hung up
+        while sql(CONNECTIONS)[0][0] > 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def test_a_cancelled_statement_stops_on_the_server(connect, sql) -> None:
     db: Database = await connect()
     task = asyncio.create_task(db.reader(NONE).run(SLEEP, 4.0))

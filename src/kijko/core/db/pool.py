@@ -3,11 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kijko.core.db.errors import AcquireTimeout, MisuseError
 from kijko.core.db.link import Link
 from kijko.core.db.query import command
+
+T = TypeVar("T")
 
 _ROLLBACK: Final = (command("rollback"),)
 _GRACE_S: Final = 0.05
@@ -30,7 +32,7 @@ class Pool:
         self._idle: list[Link] = []
         self._links: set[Link] = set()
         self._waiters: deque[asyncio.Future[Link | None]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # Any: of what each one brings
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._watch = self._loop.call_later(_WATCH_S, self._look)
@@ -71,7 +73,7 @@ class Pool:
         """Close every present connection at its next turn: their prepared statements no longer fit the schema."""
         self._generation += 1
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:  # Any: what a coroutine never yields
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:  # Any: what a coroutine never yields
         """Run on, even when the caller is cancelled; `close` waits for it."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
@@ -91,7 +93,19 @@ class Pool:
             self._close(self._idle.pop())
 
     async def _make(self) -> Link:
-        """A new connection in a place that is counted already."""
+        """A new connection in a place that is counted already.
+
+        It is made to its end even when the caller is cancelled, for whoever comes next: a half-made one stays open on
+        the server until Python happens to collect it.
+        """
+        making = self.spawn(self._open_link())
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(self._keep)
+            raise
+
+    async def _open_link(self) -> Link:
         try:
             link = await self._connect(self._generation)
         except BaseException:
@@ -99,6 +113,10 @@ class Pool:
             raise
         self._links.add(link)
         return link
+
+    def _keep(self, making: asyncio.Task[Link]) -> None:
+        if not making.cancelled() and making.exception() is None:
+            self.release(making.result())
 
     def _close(self, link: Link) -> None:
         self._links.discard(link)
