@@ -11,6 +11,7 @@ from typing import Final
 from bench import (
     chunking,
     executions,
+    gateway,
     held,
     ingestion,
     memory,
@@ -33,6 +34,7 @@ ON_STACK: Final[Mapping[str, Callable[[Scene], Lines]]] = {
     "executions": lambda found: executions.lines(executions.measure(found)),
     "ingestion": lambda found: ingestion.lines(ingestion.measure(found)),
     "held": lambda found: held.lines(held.measure(found)),
+    "gateway": lambda found: gateway.lines(gateway.measure(found)),
     "runs": lambda found: runs.lines(*runs.measure(found)),
     "stream": lambda found: stream.lines(stream.measure(found)),
     "realtime": lambda found: realtime.lines(realtime.measure(found)),

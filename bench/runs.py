@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import httptools
 import orjson
 import psycopg
 from celery import Celery
 from celery.result import AsyncResult
 from redis import Redis
 
+from bench.client import Connection, connect
 from bench.processes import running
 from bench.scene import Scene
 
@@ -30,40 +30,8 @@ class Runs:
     alone_ms: float
 
 
-class _Connection(asyncio.Protocol):
-    """One keep-alive HTTP connection: as little client as will do, since it shares the machine with the server."""
-
-    def __init__(self) -> None:
-        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
-        self._body = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._parser = httptools.HttpResponseParser(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-
-    def on_message_complete(self) -> None:
-        assert self._answer is not None
-        self._answer.set_result((self._parser.get_status_code(), self._body))
-        self._parser = httptools.HttpResponseParser(self)
-        self._body = b""
-
-    async def ask(self, request: bytes) -> tuple[int, bytes]:
-        self._answer = asyncio.get_running_loop().create_future()
-        assert isinstance(self._transport, asyncio.WriteTransport)
-        self._transport.write(request)
-        return await self._answer
-
-
-async def _connect(scene: Scene) -> _Connection:
-    host, _, port = scene.api.removeprefix("http://").removesuffix("/api").partition(":")
-    _, protocol = await asyncio.get_running_loop().create_connection(_Connection, host, int(port))
-    return protocol
+def _host(scene: Scene) -> str:
+    return scene.api.removeprefix("http://").removesuffix("/api")
 
 
 def _request(scene: Scene, wait: int) -> bytes:
@@ -76,7 +44,7 @@ def _request(scene: Scene, wait: int) -> bytes:
 
 
 async def _kijko(scene: Scene) -> Runs:
-    connections = await asyncio.gather(*(_connect(scene) for _ in range(_CLIENTS)))
+    connections = await asyncio.gather(*(connect(_host(scene)) for _ in range(_CLIENTS)))
     alone = []
     for _ in range(_ALONE):
         began = time.perf_counter()
@@ -87,11 +55,11 @@ async def _kijko(scene: Scene) -> Runs:
     return Runs(max(rates), statistics.median(alone) * 1000)
 
 
-async def _many(scene: Scene, connections: Sequence[_Connection]) -> float:
+async def _many(scene: Scene, connections: Sequence[Connection]) -> float:
     request, ids = _request(scene, 0), []
     left = iter(range(_MANY))
 
-    async def client(connection: _Connection) -> None:
+    async def client(connection: Connection) -> None:
         for _ in left:
             status, body = await connection.ask(request)
             assert status == 202, body
