@@ -156,16 +156,14 @@ def claimed(model: str, text: str, *, since_s: float) -> Claimed:
 
 
 @pytest.fixture
-async def given(shared: Shared) -> With:
+async def given(shared: Shared, tenants: Tenants) -> With:
     models = llm.Models(
         Models.model_validate(
             {"anthropic_api_key": "k", "anthropic_base_url": shared.models_url, "timeout_s": 30},
         )
     )
-    # No context is read here, so neither the database nor the search is asked.
-    return With(
-        uuid.uuid4(), models, cast(Tenants, None), cast(Questions, None), Room(10_000), Limits(3, call_s=30, run_s=60)
-    )
+    # No context is read here, so the search is not asked.
+    return With(uuid.uuid4(), models, tenants, cast(Questions, None), Room(10_000), Limits(3, call_s=30, run_s=60))
 
 
 async def test_all_attempts_together_have_a_deadline_too(given: With) -> None:

@@ -167,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _embeddings(self, body: dict[str, Any]) -> None:
         texts = body["input"]
+        if any("[hang]" in text for text in texts):
+            self._wait(_HANG_S)
         if status := max(self._failure_of(text) for text in texts):
             self._answer(status, {"error": {"message": "as asked", "type": "x", "code": None, "param": None}})
             return

@@ -1,8 +1,11 @@
 """An organization's own keys at model providers: kept encrypted, never shown again, used before the server's own."""
 
+import asyncio
 import json
 import os
 import subprocess
+import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ import pytest
 
 from tests.api_keys.making import logs
 from tests.conftest import Person, Shared
-from tests.executions.test_http import execute
+from tests.executions import providers
+from tests.executions.test_http import ended, execute
 from tests.projects.making import hire
 from tests.skills.test_http import make_skill
 
@@ -124,6 +128,69 @@ async def test_a_run_with_an_own_key_is_an_oracle_query_all_the_same(person: Mak
         "select used::int from kijko.usage_of(%s) where metric = 'oracle_queries'", (one.organization_id,)
     )
     assert used.fetchone() == (2,)
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_whose_key_it_was_is_known_of_a_run_that_is_deleted_or_cancelled_meanwhile(
+    person: Make, shared: Shared, owner: Owner, own: bool
+) -> None:
+    one = person()
+    if own:
+        await put(one)
+    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    running, waiting, dropped = (f"{uuid.uuid4()} {said}" for said in ("[slow 100 0.1]", "[cut]", "[cut]"))
+    await providers.start(one, skill, running)
+    ids = [await providers.start(one, skill, text) for text in (waiting, dropped)]
+    await providers.asked(shared, running)
+    await until(lambda: all(providers.attempts(owner, each) for each in ids))
+    await one.http.post(f"/executions/{ids[1]}/cancel")
+    assert (await one.http.delete(f"/skills/{skill['id']}")).status_code == 200
+    # Of the running one twice: when it was deleted, and what its worker had used until then.
+    await until(lambda: len(_whose_key(owner, one)) == 4)
+    assert _whose_key(owner, one) == [own] * 4
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_whose_key_it_was_is_known_of_a_run_whose_worker_is_lost(
+    person: Make, shared: Shared, owner: Owner, own: bool
+) -> None:
+    one = person()
+    if own:
+        await put(one)
+    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    text = f"{uuid.uuid4()} [slow 100 0.1]"
+    execution_id = await providers.start(one, skill, text)
+    await providers.asked(shared, text)
+    lost = (
+        "update executions set lease_owner = %s, lease_expires_at = now() - interval '1 s', attempts = 3 where id = %s"
+    )
+    owner.execute(lost, (uuid.uuid4(), execution_id))
+    assert (await ended(one, execution_id))["errorCode"] == "WORKER_LOST"
+    assert _whose_key(owner, one) == [own]
+    assert [each["own_key"] for each in providers.attempts(owner, execution_id)] == [own]
+
+
+async def test_a_last_attempt_in_which_no_model_ran_does_not_hide_whose_key_it_was(person: Make, owner: Owner) -> None:
+    one = person()
+    await put(one)
+    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    execution_id = await providers.start(one, skill, f"{uuid.uuid4()} [cut once]")
+    await until(lambda: bool(providers.attempts(owner, execution_id)))
+    # Its own key cannot be read any more when the run is tried again.
+    owner.execute(
+        "update model_keys set sealed_key = wrapped_key, version = gen_random_uuid() where organization_id = %s",
+        (one.organization_id,),
+    )
+    assert (await ended(one, execution_id))["status"] == "failed"
+    assert _whose_key(owner, one) == [True]
+    assert [each["own_key"] for each in providers.attempts(owner, execution_id)] == [True, None]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
 
 
 def _whose_key(owner: Owner, one: Person) -> list[bool | None]:

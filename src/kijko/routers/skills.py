@@ -122,7 +122,7 @@ async def patch(
 
 
 async def _changed(
-    tx: CurrentTx, skill_id: SkillId, body: UpdateSkillRequest, request: Request, if_match: str | None
+    tx: CurrentTx, skill_id: SkillId, body: UpdateSkillRequest, request: Request, if_match: IfMatch
 ) -> Response:
     saved = await skills.update(tx, skill_id, body, default_model=default_model(request), match=matching(if_match))
     return tagged(saved.body, saved.revision)
@@ -134,12 +134,14 @@ async def _changed(
     summary="Delete a skill",
     responses=problems("SKILL_NOT_FOUND", "PRECONDITION_FAILED"),
 )
-async def delete(skill_id: SkillId, tx: CurrentTx, if_match: IfMatch = None) -> Success:
+async def delete(skill_id: SkillId, tx: CurrentTx, outside: Outside, if_match: IfMatch = None) -> Success:
     """Deletes a skill with its versions, habits, reflexes and executions.
 
-    What its runs cost stays in the ledger, and so in every total. Runs that wait are given back to the quota.
+    What its runs cost stays in the ledger, and so in every total. Runs for which no model has worked are given back to
+    the quota; the model's call of one that runs is dropped.
     """
     await skills.delete(tx, skill_id, match=matching(if_match))
+    executions.drop_deleted(tx, outside.notices)
     return Success()
 
 

@@ -15,12 +15,12 @@ from kijko.models.skills import (
 )
 from kijko.models.statistics import SkillStats
 from kijko.routers.answers import JsonBytes
-from kijko.routers.deps import CurrentReader, CurrentTx
+from kijko.routers.deps import CurrentReader, CurrentTx, Outside
 from kijko.routers.etags import IfMatch, matching, tagged
 from kijko.routers.ids import SkillId
 from kijko.routers.problems import problems
 from kijko.routers.skills import TAGGED, default_model
-from kijko.services import skills, statistics
+from kijko.services import executions, skills, statistics
 from kijko.services.skills.errors import ContextNotFound
 
 router = APIRouter(prefix="/skills", tags=["skills"])
@@ -53,8 +53,9 @@ async def deactivate(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
 
 
 @router.delete("/bulk", response_model=BulkResult, summary="Delete skills", responses=problems())
-async def delete_many(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
+async def delete_many(body: BulkSkillsRequest, tx: CurrentTx, outside: Outside) -> BulkResult:
     """Deletes those that are yours to change: all of them or, where something fails, none. Others stay."""
+    executions.drop_deleted(tx, outside.notices)
     return BulkResult(count=await skills.delete_all(tx, body.skill_ids))
 
 

@@ -6,7 +6,7 @@ taken with the row and given back when no model ran; a run's tokens and cost are
 and in the ledger.
 """
 
-from kijko.services.executions.cancelling import cancel
+from kijko.services.executions.cancelling import cancel, drop_deleted
 from kijko.services.executions.cleaning import clean
 from kijko.services.executions.exporting import Export, Format, export
 from kijko.services.executions.hearing import Texts
@@ -36,6 +36,7 @@ __all__ = [
     "cancel",
     "check",
     "clean",
+    "drop_deleted",
     "export",
     "follow",
     "full",

@@ -12,7 +12,7 @@ from kijko.services.executions import queries
 from kijko.services.executions.errors import CannotCancel, ExecutionNotFound, NotYours
 
 CANCELLED: Final = "executions-cancelled"
-"""The notice that wakes workers: one of their runs may have been cancelled."""
+"""The notice that wakes workers: one of their runs may have been cancelled, or deleted."""
 
 
 async def cancel(tx: OrgTx, notices: Notices, jobs: Jobs, execution_id: UUID) -> None:
@@ -37,3 +37,8 @@ async def cancel(tx: OrgTx, notices: Notices, jobs: Jobs, execution_id: UUID) ->
         tx.after_commit(partial(told, notices, [user_room(found.user_id)]))
     if found.was == "running":  # its place is free: another of the organization's may wait for it
         tx.after_commit(partial(jobs.wake, Work.EXECUTIONS))
+
+
+def drop_deleted(tx: OrgTx, notices: Notices) -> None:
+    """Lets workers look, after the commit, which of their runs this transaction deleted: they drop those calls."""
+    tx.after_commit(lambda: notices.publish([CANCELLED]))

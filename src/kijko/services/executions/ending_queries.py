@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid5
 
-from kijko.core.db import Call, Scalar, Statement
+from kijko.core.db import Call, Scalar
 from kijko.core.tenancy import SystemReader, SystemTx
 from kijko.services.executions.work_queries import look_for_waiting
 
@@ -119,11 +119,12 @@ _FINISH = Scalar(
       insert into execution_attempts (
         organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
         cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message,
-        started_at
+        started_at, own_key
       )
       select
         organization_id, id, claims, attempts, status, $1::uuid, provider, model, prompt_tokens, cache_read_tokens,
-        cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, attempt_started_at
+        cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message, attempt_started_at,
+        own_key
       from ended
     ),
     accounted as (
@@ -135,7 +136,8 @@ _FINISH = Scalar(
       select
         organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, provider, model,
         total_prompt_tokens, total_cache_read_tokens, total_cache_write_tokens, total_completion_tokens,
-        total_cost_cents, any_estimated, duration_ms, status, executed_at, cited_project_id, own_key
+        total_cost_cents, any_estimated, duration_ms, status, executed_at, cited_project_id,
+        coalesce(own_key, kijko.own_key_of(id))
       from ended
       on conflict on constraint usage_ledger_subject_key do nothing
     ),
@@ -241,11 +243,11 @@ _RETRY = Scalar(
     insert into execution_attempts (
       organization_id, execution_id, claim, attempt, status, worker_id, provider, model, prompt_tokens,
       cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, error_code, error_message,
-      started_at
+      started_at, own_key
     )
     select
       organization_id, id, claims, $3, 'failed', $1, $7::text, $8::text, $9::bigint, $10::bigint, $11::bigint,
-      $12::bigint, $13::numeric, $14::boolean, $15::text, $16::text, attempt_started_at
+      $12::bigint, $13::numeric, $14::boolean, $15::text, $16::text, attempt_started_at, $17::boolean
     from put_back
     returning execution_id
     """,
@@ -278,32 +280,39 @@ async def try_again(tx: SystemTx, worker: UUID, failed: Ending, *, delay_s: floa
         failed.estimated,
         failed.error_code,
         failed.error_message,
+        failed.own_key,
     )
     return found is not None
 
 
 # Its own settlement was written when it was deleted, with what was known then: this one has a subject of its own, which
-# is the same each time it is tried.
-_ADD_DELETED = Statement(
+# is the same each time it is tried. So is the word on its quota, which the deletion left open.
+_ADD_DELETED = Scalar(
+    bool,
     """
-    insert into usage_ledger (
-      organization_id, metric, entry, quantity, subject_id, user_id, provider, model, prompt_tokens, cache_read_tokens,
-      cache_write_tokens, completion_tokens, cost_cents, estimated, duration_ms, outcome
+    with used as (
+      insert into usage_ledger (
+        organization_id, metric, entry, quantity, subject_id, user_id, provider, model, prompt_tokens,
+        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, duration_ms, outcome, own_key
+      )
+      select
+        $2::uuid, 'oracle_queries', 'settle', 0, $13::uuid, $3::uuid, $4::text, $5::text, $6::bigint, $7::bigint,
+        $8::bigint, $9::bigint, $10::numeric, $11::boolean, $12::bigint, 'cancelled', $14::boolean
+      where $6 is not null and not exists (select from executions e where e.id = $1::uuid)
+      on conflict on constraint usage_ledger_subject_key do nothing
     )
-    select
-      $2::uuid, 'oracle_queries', 'settle', 0, $13::uuid, $3::uuid, $4::text, $5::text, $6::bigint, $7::bigint,
-      $8::bigint, $9::bigint, $10::numeric, $11::boolean, $12::bigint, 'cancelled'
-    where not exists (select from executions e where e.id = $1::uuid)
-    on conflict on constraint usage_ledger_subject_key do nothing
-    """
+    select kijko.close_deleted($1, $15::uuid, $16::boolean)
+    """,
+    writes=True,
 )
 
 
-async def add_deleted(reader: SystemReader, organization_id: UUID, user_id: UUID, used: Ending) -> None:
-    """What was used for a run that was deleted meanwhile; nothing where there still is one, or no model ran."""
-    if used.prompt_tokens is None:
-        return
-    await reader.run(
+async def add_deleted(
+    reader: SystemReader, worker: UUID, organization_id: UUID, user_id: UUID, used: Ending, *, ran: bool
+) -> None:
+    """What a worker used for a run that was deleted meanwhile, and whether a model ran: where none did, its quota is
+    given back. Nothing where there still is one."""
+    await reader.one(
         _ADD_DELETED,
         used.id,
         organization_id,
@@ -318,4 +327,7 @@ async def add_deleted(reader: SystemReader, organization_id: UUID, user_id: UUID
         used.estimated,
         used.duration_ms,
         uuid5(used.id, str(used.attempts)),
+        used.own_key,
+        worker,
+        ran,
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from kijko.clients import llm
+from kijko.core.db.errors import DatabaseError
 from kijko.core.tenancy import Tenants
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus
 from kijko.services.executions import binding, rules
@@ -142,9 +143,20 @@ class Attempt:
         self._call = llm.ModelCall(claimed.model, self._prompt, claimed.parameters, claimed.input)
         # Its first time takes seconds, which are not the call's.
         provider = await given.models.prepare(claimed.model, claimed.organization_id)
-        self._own_key = given.models.is_own(provider)
+        await self._note_key(given, own_key=given.models.is_own(provider))
         async with asyncio.timeout(min(given.limits.call_s, self._left_s(given.limits))):
             return await provider.run(self._call, self.progress)
+
+    async def _note_key(self, given: With, *, own_key: bool) -> None:
+        """Whose key is used, for whoever settles the run if this worker does not. The offline model has none."""
+        self._own_key = own_key
+        if llm.provider_of(self.claimed.model) == llm.LOCAL:
+            return
+        reader = given.database.system_reader("whose key a model is called with")
+        try:
+            await queries.call(reader, given.worker, self.claimed.id, self.claimed.attempts, own_key=own_key)
+        except DatabaseError as error:  # then only the end says it
+            _log.warning("execution.key_unnoted", execution_id=str(self.claimed.id), error=str(error))
 
     def _left_s(self, limits: Limits) -> float:
         return limits.run_s - self.claimed.since_s - (time.perf_counter() - self._began)

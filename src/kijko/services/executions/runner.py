@@ -31,12 +31,12 @@ from kijko.settings import Settings
 _log = structlog.get_logger(__name__)
 _STOP_GRACE_S = 4.0
 _LOOK_S = 0.5
-"""How often a worker that holds runs asks which were cancelled, where no notice says so."""
+"""How often a worker that holds runs asks which were cancelled or deleted, where no notice says so."""
 
 
 @dataclass(slots=True)
 class _Held:
-    """A run of this worker's. `cancelled`: by a person."""
+    """A run of this worker's. `cancelled`: by a person, who may have deleted it."""
 
     attempt: Attempt
     task: asyncio.Task[None]
@@ -154,19 +154,19 @@ class Runner:
         self._outcomes.put(outcome)
 
     async def _cancel_loop(self) -> None:
-        """Drops the calls of runs that were cancelled: told by a notice, or found."""
+        """Drops the calls of runs that were cancelled, or deleted with their skill: told by a notice, or found."""
         with self._notices.expect(CANCELLED) as notice:
             while True:
                 await notice.wait(_LOOK_S)
                 if not self._held:
                     continue
-                reader = self._database.system_reader("which of this worker's runs were cancelled")
+                reader = self._database.system_reader("which of this worker's runs were cancelled, or deleted")
                 try:
-                    cancelled = await queries.cancelled(reader, self.id)
+                    dropped = await queries.dropped(reader, self.id, list(self._held))
                 except DatabaseError as error:
                     _log.warning("executions.look_failed", error=str(error))
                     continue
-                for execution_id in cancelled:
+                for execution_id in dropped:
                     self._drop(execution_id)
 
     def _drop(self, execution_id: UUID) -> None:
@@ -209,7 +209,9 @@ class Runner:
             return
         reader = self._database.system_reader("what a run used that was deleted")
         try:
-            await ending_queries.add_deleted(reader, claimed.organization_id, claimed.user_id, outcome.ending)
+            await ending_queries.add_deleted(
+                reader, self.id, claimed.organization_id, claimed.user_id, outcome.ending, ran=outcome.ran
+            )
         except DatabaseError as error:
             _log.error("execution.unaccounted", execution_id=str(claimed.id), error=str(error))
 

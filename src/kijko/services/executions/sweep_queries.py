@@ -76,27 +76,30 @@ _EXPIRE = Query(
         e.id, e.organization_id, e.user_id, e.skill_id, e.execution_type, e.status, e.model, e.model_ran, e.claims,
         e.attempts, coalesce(e.attempt_started_at, e.started_at, e.executed_at) as attempt_started_at, lost.lease_owner,
         e.prompt_tokens, e.completion_tokens, s.cache_read_tokens, s.cache_write_tokens, e.cost_cents, s.estimated,
-        e.executed_at
+        e.executed_at, e.own_key
     ),
     attempted as (
       insert into execution_attempts (
-        organization_id, execution_id, claim, attempt, status, worker_id, model, error_code, error_message, started_at
+        organization_id, execution_id, claim, attempt, status, worker_id, model, error_code, error_message, started_at,
+        own_key
       )
       select
         organization_id, id, claims, attempts, case status when 'cancelled' then status else 'failed' end, lease_owner,
-        model, 'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at
+        model, 'WORKER_LOST', 'The worker was lost during this attempt, and what it used with it.', attempt_started_at,
+        own_key
       from taken
       on conflict on constraint execution_attempts_pkey do nothing  -- by a worker of before claims were counted
     ),
     accounted as (
       insert into usage_ledger (
         organization_id, metric, entry, quantity, subject_id, user_id, skill_id, execution_type, model, prompt_tokens,
-        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, outcome, executed_at
+        cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, estimated, outcome, executed_at,
+        own_key
       )
       select
         organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, model, prompt_tokens,
         cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, coalesce(estimated, false), status,
-        executed_at
+        executed_at, coalesce(own_key, kijko.own_key_of(id))
       from taken
       where status in ('failed', 'cancelled')
       on conflict on constraint usage_ledger_subject_key do nothing

@@ -100,7 +100,8 @@ _CLAIM = Query(
       attempts = e.attempts + 1,
       claims = e.claims + 1,
       started_at = coalesce(e.started_at, now()),
-      attempt_started_at = now()
+      attempt_started_at = now(),
+      own_key = null
     from next, skill_versions v
     where e.id = next.id
       and e.status = 'pending'
@@ -133,6 +134,21 @@ _CITE = Statement(
 async def cite(reader: SystemReader, worker: UUID, execution_id: UUID, attempts: int, project_id: UUID) -> None:
     """From now on the run is shown to those only who may read that project."""
     await reader.run(_CITE, worker, execution_id, attempts, project_id)
+
+
+# While a model is asked nobody else knows: so the ledger can say it of a run whose worker never comes back.
+_CALL = Statement(
+    """
+    update executions e
+    set own_key = $4::boolean
+    where e.id = $2::uuid and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = $3::integer
+    """
+)
+
+
+async def call(reader: SystemReader, worker: UUID, execution_id: UUID, attempts: int, *, own_key: bool) -> None:
+    """A provider is about to be asked, with the organization's own key or the server's."""
+    await reader.run(_CALL, worker, execution_id, attempts, own_key)
 
 
 _WAITING = Scalar(
@@ -182,9 +198,16 @@ async def renew(tx: SystemTx, worker: UUID, execution_ids: Sequence[UUID], *, le
     return await tx.all(_RENEW, worker, list(execution_ids), lease_s)
 
 
-_CANCELLED = Scalar(UUID, "select id from executions where lease_owner = $1::uuid and status = 'cancelled'")
+_DROPPED = Scalar(
+    UUID,
+    """
+    select e.id from executions e where e.lease_owner = $1::uuid and e.status = 'cancelled'
+    union all
+    select h.id from unnest($2::uuid[]) h (id) where not exists (select from executions e where e.id = h.id)
+    """,
+)
 
 
-async def cancelled(reader: SystemReader, worker: UUID) -> list[UUID]:
-    """Runs that were cancelled while this worker holds them."""
-    return await reader.all(_CANCELLED, worker)
+async def dropped(reader: SystemReader, worker: UUID, held: Sequence[UUID]) -> list[UUID]:
+    """Runs that were cancelled, or deleted, while this worker holds them."""
+    return await reader.all(_DROPPED, worker, list(held))

@@ -127,10 +127,10 @@ class Writer:
         return ended
 
     async def _add_deleted(self, lost: Sequence[Outcome]) -> None:
-        """What was used for runs that are gone."""
+        """What was used for runs that are gone, and their quota where no model ran."""
         for one in lost:
             reader = self._database.system_reader("what a run used that was deleted")
-            await queries.add_deleted(reader, one.organization_id, one.user_id, one.ending)
+            await queries.add_deleted(reader, self._worker, one.organization_id, one.user_id, one.ending, ran=one.ran)
 
     async def _put_back(self, tx: SystemTx, one: Again) -> bool:
         return await queries.try_again(
