@@ -27,6 +27,8 @@ def skill_of(database: Sql, who: Someone) -> uuid.UUID:
 
 
 def version(connection: psycopg.Connection[Any], skill: uuid.UUID, number: int) -> None:
+    if number > 1:
+        connection.execute("update skills set version = version + 1 where id = %s", (skill,))
     connection.execute(
         "insert into skill_versions (organization_id, skill_id, version, prompt_template, model, parameters, "
         "output_format, created_by) values (kijko.current_org(), %s, %s, 'x', 'echo', '{}', 'text', auth.uid())",

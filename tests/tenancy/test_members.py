@@ -1,6 +1,7 @@
 """Inside an organization, in SQL: what its own people cannot give themselves."""
 
 import uuid
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -141,3 +142,33 @@ def test_only_its_maker_and_managers_change_a_skill_and_its_versions(
         assert do(database, allowed, rename, skill) == 1
         with database.person(allowed.user, allowed.organization) as connection:
             version(connection, skill, number)
+
+
+def test_a_version_is_the_next_one_or_is_refused(database: Sql, member: Someone) -> None:
+    skill = skill_of(database, member)
+    grow = "update skills set version = %s where id = %s"
+    add = (
+        "insert into skill_versions (organization_id, skill_id, version, prompt_template, model, parameters, "
+        "output_format, created_by) select kijko.current_org(), %s, n, 'x', 'echo', '{}', 'text', auth.uid() "
+        "from unnest(%s::integer[]) n"
+    )
+
+    def tried(*statements: tuple[LiteralString, tuple[object, ...]]) -> str | None:
+        try:
+            with database.person(member.user, member.organization) as connection:
+                for statement, values in statements:
+                    connection.execute(statement, values)
+        except psycopg.Error as error:
+            return error.sqlstate
+        return None
+
+    for numbers in ([2], [3], [7], [2, 3], [0]):  # the skill says 1
+        assert tried((add, (skill, numbers))) in ("KJ409", "23514")
+    for number in (0, 3, -1, 2**31 - 1):
+        assert tried((grow, (number, skill))) == "KJ409"
+    for numbers in ([3], [2, 3], [3, 2]):
+        assert tried((grow, (2, skill)), (add, (skill, numbers))) == "KJ409"
+    assert tried((grow, (2, skill)), (add, (skill, [2]))) is None
+    assert tried((add, (skill, [2]))) == "23505"
+    assert tried((grow, (3, skill)), (add, (skill, [3]))) is None
+    assert tried((grow, (2, skill))) == "KJ409"

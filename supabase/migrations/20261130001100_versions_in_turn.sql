@@ -1,0 +1,45 @@
+-- A skill's versions are numbered one after another, each written with the save that makes it: also where a maker speaks
+-- SQL, none is left out, none is ahead, and no later save finds its number taken.
+
+create function kijko.refuse_version_leap() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  raise exception 'A skill''s version grows by one.' using errcode = 'KJ409';
+end
+$$;
+revoke execute on function kijko.refuse_version_leap() from public, anon, authenticated;
+create trigger skills_version_grows before update of version on public.skills
+  for each row when (new.version <> old.version and new.version <> old.version + 1)
+  execute function kijko.refuse_version_leap();
+
+-- After the row: the policy has been asked by then, so who may not write it learns nothing of how many there are.
+create function kijko.check_next_version() returns trigger
+  language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  if not exists (
+    select
+    from public.skills s
+    where s.organization_id = new.organization_id
+      and s.id = new.skill_id
+      and s.version = new.version
+      and (
+        new.version = 1
+        or exists (
+          select
+          from public.skill_versions v
+          where v.organization_id = new.organization_id
+            and v.skill_id = new.skill_id
+            and v.version = new.version - 1
+        )
+      )
+  ) then
+    raise exception 'This is not the skill''s next version. Save the skill, and it has one.' using errcode = 'KJ409';
+  end if;
+  return null;
+end
+$$;
+revoke execute on function kijko.check_next_version() from public, anon, authenticated;
+create trigger skill_versions_next after insert on public.skill_versions
+  for each row execute function kijko.check_next_version();
