@@ -82,6 +82,35 @@ async def test_if_match_is_read_as_the_standard_says(person: PersonFactory, give
     assert answer.status_code == (200 if holds else 412), answer.text
 
 
+@pytest.mark.parametrize(
+    ("lines", "holds"),
+    [
+        (['"x"', "{tag}"], True),
+        (["{tag}", '"x"'], True),
+        (['"x", "y"', 'W/"z", {tag}'], True),
+        (["*"], True),
+        (["*", "*"], True),
+        (["", "*"], True),
+        (["*", '"x"'], False),
+        (['"x"', "*"], False),
+        (['"x"', '"y"', "W/{tag}"], False),
+        (['"a', 'b"', '"x"'], False),
+        ([""], False),
+    ],
+)
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_if_match_may_come_in_several_lines_which_are_one_list(
+    person: PersonFactory, lines: list[str], holds: bool, method: str
+) -> None:
+    one = person()
+    address = f"/skills/{(await make_skill(one))['id']}"
+    tag = (await one.http.get(address)).headers["etag"]
+    headers = [("If-Match", line.format(tag=tag)) for line in lines]
+    body = {"description": "x"} if method == "PATCH" else None
+    answer = await one.http.request(method, address, json=body, headers=headers)
+    assert answer.status_code == (200 if holds else 412), answer.text
+
+
 async def test_a_run_changes_no_tag(person: PersonFactory) -> None:
     one = person()
     made = await make_skill(one)

@@ -4,23 +4,26 @@ The tag is of the save, not of the bytes: counts that a run changes do not chang
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 from fastapi import Header, Response
+from pydantic import Field
 
 from kijko.routers.answers import JsonBytes
 
 _TAG: Final = re.compile(r'(W/)?("[^"]*")')
 
 IfMatch = Annotated[
-    str | None,
+    list[Annotated[str, Field(max_length=4096)]] | None,
     Header(
         alias="If-Match",
-        max_length=4096,
-        description="The ETag that your change is made to: where it was saved since, the answer is 412. `*` is any.",
+        max_length=100,
+        description="The ETag that your change is made to, or several: where none is that of now, the answer is 412. "
+        "`*` is any.",
     ),
 ]
+"""Its lines: several are one list (RFC 9110, 5.3)."""
 
 
 def etag(revision: int) -> str:
@@ -33,14 +36,15 @@ def tagged(body: bytes, revision: int, status_code: int = 200) -> Response:
     return JsonBytes(body, status_code=status_code, headers={"ETag": etag(revision)})
 
 
-def matching(header: str | None) -> Callable[[int], bool] | None:
-    """Whether a revision is one that If-Match names; None without the header.
+def matching(lines: Sequence[str] | None) -> Callable[[int], bool] | None:
+    """Whether a revision is one that If-Match names, in any of its lines; None without the header.
 
-    Weak tags match nothing (RFC 9110, 13.1.1), and what is no tag names none.
+    Weak tags match nothing (RFC 9110, 13.1.1), what is no tag names none, and `*` is any where it stands alone.
     """
-    if header is None:
+    if lines is None:
         return None
-    if header.strip() == "*":
+    header = ",".join(lines)
+    if {member.strip() for member in header.split(",")} - {""} == {"*"}:
         return lambda _: True
     named = {tag for weak, tag in _TAG.findall(header) if not weak}
     return lambda revision: etag(revision) in named
