@@ -211,13 +211,24 @@ async def test_the_models_are_listed_with_exact_prices(person: Make) -> None:
         "cacheWritePrice": None,
         "available": True,
     }
-    sonnet = models["claude-sonnet-4-5"]
+    sonnet = models["claude-sonnet-4-6"]
     assert (sonnet["inputPrice"], sonnet["outputPrice"], sonnet["cacheReadPrice"]) == ("3", "15", "0.3")
-    assert (sonnet["contextTokens"], sonnet["available"], sonnet["provider"]) == (200000, True, "anthropic")
+    assert (sonnet["contextTokens"], sonnet["available"], sonnet["provider"]) == (1000000, True, "anthropic")
     assert {each["provider"] for each in models.values()} == {"local", "anthropic", "google", "openai"}
     for name in random_few(models):
         saved = await one.http.post("/skills", json={"name": f"With {name}", "promptTemplate": "x", "model": name})
         assert saved.status_code == 201, name
+
+
+async def test_a_model_that_its_provider_has_ended_is_not_offered_and_a_skill_may_keep_it(person: Make) -> None:
+    one = person()
+    offered = {each["id"] for each in (await one.http.get("/models")).json()}
+    assert not offered & {"claude-2", "claude-3-opus-latest", "gemini-1.5-pro", "gpt-4-32k", "o1-mini", "gpt-4"}
+    skill = await make_skill(one, model="claude-3-opus-latest", promptTemplate="{{text}}")
+    kept = await one.http.put(f"/skills/{skill['id']}", json={"name": "Old", "model": "claude-3-opus-latest"})
+    assert kept.status_code == 200
+    ran = await one.http.post(f"/skills/{skill['id']}/execute?wait=20", json={"input": {"text": "x"}})
+    assert ran.json()["status"] == "completed"  # the stand-in has it still
 
 
 def random_few(models: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kijko.clients.llm.catalogue import ECHO, LOCAL, PROVIDERS, provider_of
+from kijko.clients.llm.retired import is_retired
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -43,12 +44,13 @@ class Offered:
 _ECHO: Final = Offered(ECHO, LOCAL, "Echo", 1_000_000, Decimal(0), Decimal(0))
 
 
-def offered() -> Sequence[Offered]:
-    """`echo`, then each provider's models in the price list's order; those of now, without what is withdrawn.
+def offered(at: datetime | None = None) -> Sequence[Offered]:
+    """`echo`, then each provider's models in the price list's order, without what its provider has ended.
 
-    It takes a quarter of a second the first time: call it away from the event loop.
+    `at`: a time in UTC, for its models and prices; by default now. It takes a quarter of a second the first time: call
+    it away from the event loop.
     """
-    return _of_hour(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    return _of_hour((at or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0))
 
 
 @lru_cache(maxsize=2)
@@ -69,7 +71,9 @@ def _listed(now: datetime) -> Iterator[Offered]:
 
 def _offer(provider: str, model: "ModelInfo", now: datetime) -> Offered | None:
     context = model.context_window or _CONTEXT.get(model.id)
-    if model.deprecated or context is None or not _NAME.fullmatch(model.id) or _OTHER.search(model.id):
+    if model.deprecated or is_retired(model.id, now.date()):
+        return None
+    if context is None or not _NAME.fullmatch(model.id) or _OTHER.search(model.id):
         return None
     prices = model.get_prices(now)
     read, write = (_base(prices, each) for each in ("cache_read_mtok", "cache_write_mtok"))
