@@ -208,6 +208,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             present = Present(clients.database)
             app.state.activity, use = Activity(clients.database), api_keys.Use(clients.database)
             app.state.door = api_keys.Door(clients.database, use)
+            app.state.refusals = api_keys.Refusals(
+                clients.redis, settings.auth.refused_keys_per_minute, settings.redis.timeout_s
+            )
             entrance = Entrance(clients.tokens, app.state.door)
             app.state.realtime = _realtime(hub, entrance, present, settings)
             gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, use, present)]

@@ -96,6 +96,8 @@ class Auth(Group):
     attempts_per_minute: int = Field(5, ge=1)
     """Logins, and signups, a minute for each address and each e-mail."""
     refreshes_per_minute: int = Field(30, ge=1)
+    refused_keys_per_minute: int = Field(30, ge=1)
+    """Requests with API keys that do not work, a minute for each address; one that works is not counted."""
     invitations_per_minute: int = Field(30, ge=1)
     """Requests that invite somebody, a minute for each person and each address."""
     refresh_reuse_s: int = Field(10, ge=0)

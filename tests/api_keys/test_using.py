@@ -4,11 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from kijko.services.api_keys import rules
 from tests.api_keys.making import Owner, calls, logs, make_key, using
-from tests.conftest import Person, Shared
+from tests.conftest import Person, Shared, fresh_address
 from tests.executions.test_http import execute
 from tests.projects.making import hire, make_project
 from tests.skills.test_http import make_skill
@@ -143,6 +144,42 @@ async def test_a_revoked_an_expired_and_an_unknown_key_are_refused_in_the_same_w
     assert len(told) == 1
     assert "does not work" in told.pop()
     assert calls(owner, one) == 0
+
+
+async def test_keys_that_do_not_work_are_limited_by_address_and_keys_that_do_are_not(
+    person: Make, stack_env: Env, owner: Owner
+) -> None:
+    one = person()
+    good, rotated, expired = [await make_key(one) for _ in range(3)]
+    answer = await one.http.post(f"/api-keys/{rotated['id']}/rotate", json={})
+    assert answer.status_code == 200, answer.text
+    owner.execute("update api_keys set expires_at = now() - interval '1 day' where id = %s", (expired["id"],))
+    bad = [rotated["key"], expired["key"], rules.make().text]
+    async with using(stack_env, "") as client:
+
+        async def ask(key: str, **more: str) -> httpx.Response:
+            return await client.get("/skills", headers={"Authorization": f"Bearer {key}", **more})
+
+        for number in range(30):
+            answer = await ask(bad[number % 3])
+            assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+        for key in (*bad, *bad):  # at first, and again
+            answer = await ask(key)
+            told = answer.json()
+            assert (answer.status_code, told["code"]) == (429, "RATE_LIMITED")
+            assert 1 <= int(answer.headers["retry-after"]) <= 60
+            details = told["details"]
+            assert (details["metric"], details["limit"], details["used"]) == ("refused_api_keys", 30, 30)
+            assert (answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]) == ("30", "0")
+            assert "API keys that do not work" in told["detail"]
+        # Also where the request would be refused for its form.
+        answer = await client.post("/skills", content=b"{", headers={"Authorization": f"Bearer {bad[0]}"})
+        assert answer.status_code == 429
+        for _ in range(3):  # the same address
+            assert (await ask(good["key"])).status_code == 200
+        elsewhere = await ask(bad[0], **{"X-Forwarded-For": fresh_address()})
+        assert elsewhere.status_code == 401
+    assert calls(owner, one) == 3
 
 
 async def test_a_revoked_key_is_refused_at_once_in_every_process(

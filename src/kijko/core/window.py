@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from secrets import token_hex
 from typing import Final
 
@@ -46,6 +47,14 @@ class Taken:
     def remaining(self) -> int:
         """How many more there may be now."""
         return max(0, self.limit - self.used)
+
+
+def place(name: str, kind: str, value: str) -> str:
+    """The key of a window: of attempts at `name`, for one value of that kind (an address, an account).
+
+    Hashed: Redis keeps no list of who tries what. The braces put all keys into one slot of a cluster.
+    """
+    return f"{{kijko:attempts}}:{name}:{kind}:{sha256(value.encode()).hexdigest()[:32]}"
 
 
 async def take(redis: "Redis", keys: Sequence[str], *, limit: int, span_s: int) -> Taken:

@@ -11,7 +11,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from starlette.requests import Request
 from kijko.core.errors import Limited, Unavailable
 from kijko.core.redis import RedisFailure
 from kijko.core.tenancy import Principal
-from kijko.core.window import Taken, take
+from kijko.core.window import Taken, place, take
 from kijko.middleware.address import bucket, client_address
 from kijko.middleware.headers import add_header
 from kijko.routers.principal import CurrentPrincipal
@@ -82,9 +81,9 @@ async def _count(
 ) -> None:
     settings: Settings = request.app.state.settings
     address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
-    keys = [_key(name, "address", address)]
+    keys = [place(name, "address", address)]
     if account is not None:
-        keys.append(_key(name, "account", account))
+        keys.append(place(name, "account", account))
     taken = await _take(request, keys, per_minute(settings.auth), settings.redis.timeout_s)
     _tell(request, name, taken)
     if not taken.allowed:
@@ -103,11 +102,6 @@ async def _take(request: Request, keys: list[str], limit: int, timeout_s: float)
 
 def _is_attempt(body: Any, fields: Sequence[str]) -> bool:  # Any: whatever JSON was sent
     return isinstance(body, dict) and all(isinstance(body.get(name), str) for name in fields)
-
-
-def _key(name: str, kind: str, value: str) -> str:
-    # Hashed: Redis keeps no list of who signs in. The braces put all keys into one slot of a cluster.
-    return f"{{kijko:attempts}}:{name}:{kind}:{sha256(value.encode()).hexdigest()[:32]}"
 
 
 def _tell(request: Request, name: str, taken: Taken) -> None:

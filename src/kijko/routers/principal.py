@@ -4,6 +4,7 @@ async def read(principal: CurrentPrincipal) -> …
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,12 +14,14 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from kijko.core.errors import Unauthenticated
-from kijko.core.tenancy import OrganizationNotFound, Principal
+from kijko.core.tenancy import KeyRefused, OrganizationNotFound, Principal
 from kijko.core.tokens import Tokens
+from kijko.middleware.address import bucket, client_address
 from kijko.middleware.headers import add_header
 from kijko.middleware.quota import quota_headers
+from kijko.models.enums import ApiKeyScope
 from kijko.routers.scopes import needed
-from kijko.services.api_keys import Door, is_key, read
+from kijko.services.api_keys import Door, Entered, Refusals, Secret, TooManyRefused, is_key, read
 
 _PREFIX: Final = "bearer "
 _KNOWN: Final = "kijko.principal"
@@ -47,6 +50,7 @@ class Bearer(SecurityBase):
             Unauthenticated: there is no bearer token. InvalidToken: it is not valid.
             OrganizationNotFound: X-Organization-Id is no id.
             MistypedKey: it is no API key. KeyRefused, MissingScope, PeopleOnly, QuotaExceeded: as `Door.enter`.
+            TooManyRefused: as `Refusals`.
         """
         known: Principal | None = request.scope.get(_KNOWN)
         if known is not None:
@@ -72,15 +76,37 @@ async def _by_token(request: HTTPConnection, token: str, wanted: str | None) -> 
 
 
 async def _by_key(request: HTTPConnection, token: str, wanted: str | None) -> Principal:
-    door: Door = request.app.state.door
     organization = None if wanted is None else _organization(wanted) or _NOWHERE
     secret = read(token)
     request.scope["kijko.key"] = secret.prefix  # for the access log: whose request was refused, too
     scope = needed(request.scope["method"], request.scope["route"].path)
-    entered = await door.enter(secret, scope, wanted=organization)
+    entered = await _entered(request, secret, scope, organization)
     for name, value in quota_headers(entered.quota or {}):
         add_header(request.scope, name, value)
     return entered.principal
+
+
+async def _entered(
+    request: HTTPConnection, secret: Secret, scope: ApiKeyScope | None, organization: UUID | None
+) -> Entered:
+    door: Door = request.app.state.door
+    refusals: Refusals = request.app.state.refusals
+    whence = partial(_address, request)
+    try:
+        refusals.check(secret, whence)
+        try:
+            return await door.enter(secret, scope, wanted=organization)
+        except KeyRefused:
+            await refusals.count(secret, whence())
+            raise
+    except TooManyRefused as error:
+        for name, value in quota_headers(error.quota):
+            add_header(request.scope, name, value)
+        raise
+
+
+def _address(request: HTTPConnection) -> str:
+    return bucket(client_address(request.scope, request.app.state.trusted_proxies))
 
 
 def _organization(text: str) -> UUID | None:

@@ -13,6 +13,7 @@ from kijko.core.db.errors import DatabaseError
 from kijko.core.errors import AppError, Unauthenticated
 from kijko.core.tenancy import OrganizationNotFound, translate
 from kijko.routers.principal import bearer
+from kijko.services.api_keys import TooManyRefused
 
 
 async def stranger(request: Request) -> AppError | None:
@@ -30,7 +31,7 @@ async def stranger(request: Request) -> AppError | None:
         found = translate(error)
     else:
         return None
-    return found if isinstance(found, Unauthenticated | OrganizationNotFound) else None
+    return found if isinstance(found, Unauthenticated | OrganizationNotFound | TooManyRefused) else None
 
 
 def _asks_who(of: Dependant) -> bool:

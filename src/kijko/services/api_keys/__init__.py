@@ -5,16 +5,21 @@ takes an API call of the plan for each.
 """
 
 from kijko.services.api_keys.api_keys import create, list_own, revoke, rotate
-from kijko.services.api_keys.door import Door, require
-from kijko.services.api_keys.errors import MissingScope, PeopleOnly
-from kijko.services.api_keys.rules import is_key, read
+from kijko.services.api_keys.door import Door, Entered, require
+from kijko.services.api_keys.errors import MissingScope, PeopleOnly, TooManyRefused
+from kijko.services.api_keys.refusals import Refusals
+from kijko.services.api_keys.rules import Secret, is_key, read
 from kijko.services.api_keys.sweep import ask_after_makers, forget
 from kijko.services.api_keys.use import Use
 
 __all__ = [
     "Door",
+    "Entered",
     "MissingScope",
     "PeopleOnly",
+    "Refusals",
+    "Secret",
+    "TooManyRefused",
     "Use",
     "ask_after_makers",
     "create",

@@ -1,13 +1,22 @@
 """What can go wrong with API keys, and with what asks by one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from kijko.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from kijko.core.errors import Conflict, Forbidden, Limited, NotFound, Unauthenticated
 from kijko.models.enums import ApiKeyScope
 
 
 class MistypedKey(Unauthenticated):
     """This is no API key: characters are missing or mistyped. Copy it anew; it begins with kjk_ and has 61 of them."""
+
+
+class TooManyRefused(Limited):
+    """Too many requests with API keys that do not work came from this address. Make a new key, or wait a minute."""
+
+    def __init__(self, detail: str, quota: Mapping[str, str | int], *, retry_after_s: int) -> None:
+        super().__init__(detail, details=quota, retry_after_s=retry_after_s)
+        self.quota = quota
+        """{metric, limit, used, resetsAt}."""
 
 
 class MissingScope(Forbidden):
