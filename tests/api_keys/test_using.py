@@ -152,7 +152,7 @@ async def test_keys_that_do_not_work_are_limited_by_address_and_keys_that_do_are
     one = person()
     good, rotated, expired = [await make_key(one) for _ in range(3)]
     answer = await one.http.post(f"/api-keys/{rotated['id']}/rotate", json={})
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     owner.execute("update api_keys set expires_at = now() - interval '1 day' where id = %s", (expired["id"],))
     bad = [rotated["key"], expired["key"], rules.make().text]
     async with using(stack_env, "") as client:

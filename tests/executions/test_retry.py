@@ -66,6 +66,47 @@ async def test_a_failed_run_is_run_again_with_its_input_and_the_skill_as_it_is_n
     assert (before["status"], before["input"]) == ("failed", {"text": "hello"})
 
 
+async def test_a_default_of_then_becomes_that_of_now_and_what_was_given_stays(person: Make) -> None:
+    one = person()
+
+    def schema(language: str | None, tone: str) -> list[dict[str, Any]]:
+        of_language = {"default": language} if language else {"required": True}
+        return [
+            {"name": "text", "type": "string"},
+            {"name": "language", "type": "string", **of_language},
+            {"name": "tone", "type": "string", "default": tone},
+        ]
+
+    skill = await make_skill(one, promptTemplate="{{text}} {{language}} {{tone}}", inputSchema=schema("Dutch", "dry"))
+    address = f"/skills/{skill['id']}"
+    # The tone is given, and the same as the default; the language is not, by null or by its absence.
+    for given in ({"text": "fail: x", "tone": "dry"}, {"text": "fail: x", "tone": "dry", "language": None}):
+        await one.http.patch(address, json={"inputSchema": schema("Dutch", "dry")})
+        run_id: object = await failed(one, skill, input=given)
+        read = (await one.http.get(f"/executions/{run_id}")).json()
+        assert read["input"] == {"text": "fail: x", "language": "Dutch", "tone": "dry"}
+        for language in ("French", "Greek"):  # also of a run that was one done again
+            await one.http.patch(address, json={"inputSchema": schema(language, "warm")})
+            new = await ended(one, (await retry(one, run_id)).json()["newExecutionId"])
+            assert new["input"] == {"text": "fail: x", "language": language, "tone": "dry"}
+            run_id = new["id"]
+    await one.http.patch(address, json={"inputSchema": schema(None, "warm")})
+    answer = await retry(one, run_id)
+    assert said(answer) == (422, "INVALID_INPUT")
+    assert [each["field"] for each in answer.json()["details"]] == ["input.language"]
+
+
+async def test_a_run_of_before_it_was_kept_what_are_defaults_keeps_its_input(person: Make, owner: Owner) -> None:
+    one = person()
+    schema = [{"name": "text", "type": "string", "default": "Dutch"}]
+    skill = await make_skill(one, promptTemplate="{{text}}", inputSchema=schema)
+    run = Run(str(skill["id"]), "failed", given={"text": "Dutch"})
+    insert(owner, one, [run])
+    await one.http.patch(f"/skills/{skill['id']}", json={"inputSchema": [{**schema[0], "default": "French"}]})
+    new = await ended(one, (await retry(one, run.id)).json()["newExecutionId"])
+    assert new["input"] == {"text": "Dutch"}
+
+
 @pytest.mark.parametrize("status", ["pending", "running", "completed"])
 async def test_what_did_not_fail_is_not_run_again(person: Make, owner: Owner, status: str) -> None:
     one = person()

@@ -60,7 +60,7 @@ async def outcome(reader: OrgReader, execution_id: UUID) -> bytes | None:
 _INSERT = Json(
     """
     select kijko.request_execution(
-      $1::uuid, $2::uuid, $3::integer, $4::text, $5::uuid, $6::jsonb, $7::jsonb, $8::text, $9::text
+      $1::uuid, $2::uuid, $3::integer, $4::text, $5::uuid, $6::jsonb, $7::jsonb, $8::text, $9::text, $10::text[]
     )
     """,
     writes=True,
@@ -76,11 +76,12 @@ async def insert_last(
     execution_type: str,
     reference_id: UUID | None,
     given: Jsonb,
+    filled: list[str] | None,
     context: Jsonb | None,
     model: str,
     request_id: str | None,
 ) -> bytes | None:
-    """Takes one oracle query of the quota, inserts the pending row and commits.
+    """Takes one oracle query of the quota, inserts the pending row and commits. `filled`: what of `given` are defaults.
 
     Answers the quota as JSON, {metric, limit, used, resetsAt}; None where there is no limit.
     """
@@ -94,6 +95,7 @@ async def insert_last(
         context,
         model,
         request_id,
+        filled,
     )
     return await tx.last(call)
 

@@ -28,6 +28,8 @@ class Checked:
     model: str
     given: Mapping[str, Any]
     """The input as JSON, with the schema's defaults."""
+    filled: list[str] | None
+    """Which of it are defaults."""
     context: Jsonb | None
 
 
@@ -51,8 +53,10 @@ async def check(tx: OrgTx, skill_id: UUID, body: ExecuteSkillRequest) -> Checked
         raise SkillNotFound
     if not skill.is_active:
         raise SkillInactive
-    given = rules.bind_input(skill.prompt_template, skill.input_schema, body.input or {})
-    return Checked(skill_id, skill.version, skill.model, given, await checked_context(tx, body.context))
+    asked = body.input or {}
+    given = rules.bind_input(skill.prompt_template, skill.input_schema, asked)
+    filled = rules.filled_in(asked, given)
+    return Checked(skill_id, skill.version, skill.model, given, filled, await checked_context(tx, body.context))
 
 
 async def accept(
@@ -79,6 +83,7 @@ async def accept(
             execution_type=body.execution_type,
             reference_id=body.reference_id,
             given=Jsonb(checked.given),
+            filled=checked.filled,
             context=checked.context,
             model=checked.model,
             request_id=request_id,

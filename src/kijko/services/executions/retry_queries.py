@@ -15,11 +15,13 @@ class Repeatable:
     skill_id: UUID
     status: str
     input: dict[str, Any]  # any JSON
+    filled: list[str] | None
+    """Names of what the skill's defaults of then filled in."""
     context: dict[str, Any] | None  # SkillContext as JSON, where the request had one of its own
 
 
 _REPEATABLE = Query(
-    Repeatable, "select e.skill_id, e.status, e.input, e.context from executions e where e.id = $1::uuid"
+    Repeatable, "select e.skill_id, e.status, e.input, e.filled, e.context from executions e where e.id = $1::uuid"
 )
 
 
@@ -30,12 +32,20 @@ async def repeatable(tx: OrgTx, execution_id: UUID) -> Repeatable | None:
 
 # The function takes the quota and makes the row, as for a first run.
 _INSERT = Json(
-    "select kijko.retry_execution($1::uuid, $2::uuid, $3::integer, $4::jsonb, $5::text, $6::text)", writes=True
+    "select kijko.retry_execution($1::uuid, $2::uuid, $3::integer, $4::jsonb, $5::text, $6::text, $7::text[])",
+    writes=True,
 )
 
 
 async def insert_retry(
-    tx: OrgTx, execution_id: UUID, original: UUID, version: int, given: Jsonb, model: str, request_id: str | None
+    tx: OrgTx,
+    execution_id: UUID,
+    original: UUID,
+    version: int,
+    given: Jsonb,
+    filled: list[str] | None,
+    model: str,
+    request_id: str | None,
 ) -> bytes | None:
     """Takes one oracle query and inserts the pending row; answers the quota as JSON, None where there is no limit."""
-    return await tx.json(_INSERT, execution_id, original, version, given, model, request_id)
+    return await tx.json(_INSERT, execution_id, original, version, given, model, request_id, filled)

@@ -1,4 +1,4 @@
-"""Doing a run again: what it was given then, with the skill as it is now."""
+"""Doing a run again: what its caller gave then, with the skill as it is now, its defaults too."""
 
 from functools import partial
 from uuid import UUID
@@ -43,12 +43,20 @@ async def retry(
         raise SkillNotFound
     if not skill.is_active:
         raise SkillInactive
-    given = rules.bind_input(skill.prompt_template, skill.input_schema, old.input)
+    asked = {name: value for name, value in old.input.items() if name not in (old.filled or ())}
+    given = rules.bind_input(skill.prompt_template, skill.input_schema, asked)
     await checked_context(tx, SkillContext.model_validate(old.context) if old.context is not None else None)
     tx.after_commit(partial(jobs.wake, Work.EXECUTIONS))
     try:
         quota = await queries.insert_retry(
-            tx, execution_id, original, skill.version, Jsonb(given), skill.model, request_id
+            tx,
+            execution_id,
+            original,
+            skill.version,
+            Jsonb(given),
+            rules.filled_in(asked, given),
+            skill.model,
+            request_id,
         )
     except ConstraintViolation as error:
         if error.name == "executions_retry_key":

@@ -68,6 +68,11 @@ def bind_input(template: str, schema: Sequence[Mapping[str, Any]] | None, given:
     return bound
 
 
+def filled_in(given: Mapping[str, Any], bound: Mapping[str, Any]) -> list[str] | None:
+    """The names of the inputs that `bind_input` took from the schema's defaults; None where there are none."""
+    return [name for name in bound if given.get(name) is None and bound[name] is not None] or None
+
+
 def _misfit(problems: Sequence[tuple[str, str]]) -> InvalidInput:
     details = [{"field": f"input.{name}", "message": message} for name, message in problems[:_MOST_DETAILS]]
     text = "; ".join(f"{name} {message}" for name, message in problems[:_MOST_SAID])
