@@ -9,8 +9,7 @@ comment on column public.open_reservations.held_by is
 
 alter table public.executions add column own_key boolean;
 comment on column public.executions.own_key is
-  'Whether the present attempt''s model was called with the organization''s own key; null where none was called yet, and '
-  'of models that need no key.';
+  'Whether the present attempt''s model was called with the organization''s own key; null where no worker took it yet.';
 alter table public.execution_attempts add column own_key boolean;
 comment on column public.execution_attempts.own_key is
   'Whether its model was called with the organization''s own key; null where no model ran, or nobody knows.';

@@ -152,6 +152,7 @@ def claimed(model: str, text: str, *, since_s: float) -> Claimed:
         model_ran=False,
         claims=1,
         since_s=since_s,
+        has_own_keys=False,
     )
 
 

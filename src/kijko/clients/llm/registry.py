@@ -55,10 +55,11 @@ class Models:
         """
         return await (await self.prepare(call.model)).run(call, progress)
 
-    async def prepare(self, model: str, organization_id: UUID | None = None) -> Provider:
+    async def prepare(self, model: str, organization_id: UUID | None = None, *, has_own_keys: bool = True) -> Provider:
         """The client of a model's provider, made when it is first needed, away from the event loop.
 
-        It has the organization's own key where there is one, and the server's else.
+        It has the organization's own key where there is one, and the server's else. Who knows that the organization has
+        no key anywhere says so with `has_own_keys`, and it is not looked for.
 
         Raises:
             ModelFailure: there is no such model, or no key for it, or the organization's own cannot be read.
@@ -69,7 +70,8 @@ class Models:
                 ExecutionErrorCode.INTERNAL, f"No model is called {model!r} any more. Choose another.", ran=False
             )
         if name != LOCAL and organization_id is not None and self._own_key is not None:
-            found = await self._with(organization_id, name, await self._own_key(organization_id, name))
+            own = await self._own_key(organization_id, name) if has_own_keys else None
+            found = await self._with(organization_id, name, own)
             if found is not None:
                 return found
         if name not in self._clients:

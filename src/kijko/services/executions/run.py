@@ -142,19 +142,19 @@ class Attempt:
         self._prompt = rules.render(claimed.prompt_template, claimed.input, context=self._bound.text)
         self._call = llm.ModelCall(claimed.model, self._prompt, claimed.parameters, claimed.input)
         # Its first time takes seconds, which are not the call's.
-        provider = await given.models.prepare(claimed.model, claimed.organization_id)
+        provider = await given.models.prepare(claimed.model, claimed.organization_id, has_own_keys=claimed.has_own_keys)
         await self._note_key(given, own_key=given.models.is_own(provider))
         async with asyncio.timeout(min(given.limits.call_s, self._left_s(given.limits))):
             return await provider.run(self._call, self.progress)
 
     async def _note_key(self, given: With, *, own_key: bool) -> None:
-        """Whose key is used, for whoever settles the run if this worker does not. The offline model has none."""
+        """Whose key is used, for whoever settles the run if this worker does not; the server's was noted at the claim."""
         self._own_key = own_key
-        if llm.provider_of(self.claimed.model) == llm.LOCAL:
+        if not own_key:
             return
         reader = given.database.system_reader("whose key a model is called with")
         try:
-            await queries.call(reader, given.worker, self.claimed.id, self.claimed.attempts, own_key=own_key)
+            await queries.note_own_key(reader, given.worker, self.claimed.id, self.claimed.attempts)
         except DatabaseError as error:  # then only the end says it
             _log.warning("execution.key_unnoted", execution_id=str(self.claimed.id), error=str(error))
 

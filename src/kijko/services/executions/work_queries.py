@@ -29,6 +29,8 @@ class Claimed:
     """How often a worker took it, this time among them."""
     since_s: float
     """Seconds since its first attempt began."""
+    has_own_keys: bool
+    """Whether its organization has keys of its own at providers."""
 
 
 # Claims are made one after another, so that each sees what the last one took; they are short. The lock is a statement
@@ -101,7 +103,7 @@ _CLAIM = Query(
       claims = e.claims + 1,
       started_at = coalesce(e.started_at, now()),
       attempt_started_at = now(),
-      own_key = null
+      own_key = false
     from next, skill_versions v
     where e.id = next.id
       and e.status = 'pending'
@@ -110,7 +112,8 @@ _CLAIM = Query(
       and v.version = e.skill_version
     returning e.id, e.organization_id, e.user_id, e.input, coalesce(e.context, v.context) as context, e.model,
       v.prompt_template, v.parameters, e.attempts, e.request_id,
-      e.model_ran, e.claims, extract(epoch from now() - e.started_at)::double precision as since_s
+      e.model_ran, e.claims, extract(epoch from now() - e.started_at)::double precision as since_s,
+      exists (select from model_keys k where k.organization_id = e.organization_id) as has_own_keys
     """,
 )
 
@@ -137,18 +140,18 @@ async def cite(reader: SystemReader, worker: UUID, execution_id: UUID, attempts:
 
 
 # While a model is asked nobody else knows: so the ledger can say it of a run whose worker never comes back.
-_CALL = Statement(
+_NOTE_OWN_KEY = Statement(
     """
     update executions e
-    set own_key = $4::boolean
+    set own_key = true
     where e.id = $2::uuid and e.status = 'running' and e.lease_owner = $1::uuid and e.attempts = $3::integer
     """
 )
 
 
-async def call(reader: SystemReader, worker: UUID, execution_id: UUID, attempts: int, *, own_key: bool) -> None:
-    """A provider is about to be asked, with the organization's own key or the server's."""
-    await reader.run(_CALL, worker, execution_id, attempts, own_key)
+async def note_own_key(reader: SystemReader, worker: UUID, execution_id: UUID, attempts: int) -> None:
+    """A provider is about to be asked with the organization's own key; a claim says that it is the server's."""
+    await reader.run(_NOTE_OWN_KEY, worker, execution_id, attempts)
 
 
 _WAITING = Scalar(
