@@ -18,6 +18,10 @@ def pieces(number: int, size: int) -> Iterator[bytes]:
         yield bytes(size)
 
 
+def size(given: bytes) -> Iterator[int]:
+    yield len(given)
+
+
 def pid() -> Iterator[int]:
     yield os.getpid()
 

@@ -80,6 +80,15 @@ async def test_what_says_nothing_for_too_long_is_ended(crew: Crew) -> None:
     assert await done(crew, "count", 2) == [0, 1]
 
 
+async def test_one_that_does_not_even_take_a_large_job_is_ended(crew: Crew) -> None:
+    (stopped,) = await done(crew, "pid")
+    psutil.Process(stopped).suspend()
+    with pytest.raises(Broke) as broke:
+        await done(crew, "size", bytes(8_000_000), seconds=1)
+    assert (broke.value.mark, broke.value.why) == (0, "it took longer than 1 second")
+    assert await done(crew, "size", bytes(8_000_000)) == [8_000_000]
+
+
 async def test_a_job_may_take_long_as_long_as_it_gets_on(crew: Crew) -> None:
     assert await done(crew, "slow", 8, seconds=1) == [8]
 

@@ -30,7 +30,7 @@ from tests.local.running import Up, up
 PHASES = ("repository_fetch", "parsing", "chunking", "optimization", "indexing")
 _LOCK = 77
 _HOLD = """
-create function public.hold_phase() returns trigger language plpgsql as $$
+create or replace function public.hold_phase() returns trigger language plpgsql as $$
 begin
   if old.status = 'processing' and new.phase || new.status <> old.phase || old.status
     and exists (select from public.held_phase h where h.phase = old.phase) and new.status <> 'pending' then
@@ -38,9 +38,10 @@ begin
   end if;
   return new;
 end $$;
-create table public.held_phase (phase text);
+create table if not exists public.held_phase (phase text);
 grant all on public.held_phase to public;
-create trigger hold_phase before update on public.ingestions for each row execute function public.hold_phase();
+create or replace trigger hold_phase before update on public.ingestions
+  for each row execute function public.hold_phase();
 """
 
 
@@ -245,6 +246,49 @@ async def test_a_process_that_hangs_on_a_file_costs_that_file_at_most(own: Own) 
     assert (done["status"], len(done["errors"]) <= 2) == ("completed", True)
     assert all("longer than 6 seconds" in each["message"] for each in done["errors"])
     assert len(files(own.owner, project)) == 1500 - len(done["errors"])
+
+
+async def test_a_file_on_which_the_indexing_of_words_hangs_is_told_and_read_again_the_next_time(own: Own) -> None:
+    with psycopg.connect(own.owner.info.dsn, password=own.owner.info.password, autocommit=True) as admin:
+        admin.execute(_HOLD)
+    given: dict[str | bytes, str | bytes | None] = {"a.txt": "zebra " * 270_000, "b.py": "def giraffe():\n    pass\n"}
+    settings = {"processingOptions": {"parallelProcessing": False}}
+    repository = own.repository(given)
+    project = await project_of(own.person, repository, settings=settings)
+    own.owner.execute("insert into held_phase values ('chunking')")
+    with psycopg.connect(own.owner.info.dsn, password=own.owner.info.password) as holder:
+        holder.execute("select pg_advisory_lock(77)")
+        job = (await own.person.http.post(f"/projects/{project['id']}/ingest")).json()["jobId"]
+        await in_phase(own.owner, job, "chunking")
+        await until(
+            lambda: own.owner.execute(
+                "select 1 from pg_locks where locktype = 'advisory' and objid = 77 and not granted"
+            ).fetchone()
+        )
+        for reader in await until(own.readers):
+            reader.suspend()  # it is given a.txt, whose words are a segment of their own
+        own.owner.execute("delete from held_phase")
+    done = await ended(own.person, project, job)
+    assert (done["status"], done["metrics"]["errorsEncountered"], done["errorsTotal"]) == ("completed", 1, 1)
+    (told,) = done["errors"]
+    assert told["path"] == "a.txt"
+    assert "search does not find it" in told["message"]
+    assert "longer than 6 seconds" in told["message"]
+
+    async def found(word: str) -> set[str]:
+        answer = await own.person.http.get(f"/projects/{project['id']}/search", params={"q": word})
+        return {each["path"] for each in answer.json()}
+
+    assert (await found("zebra"), await found("giraffe")) == (set(), {"b.py"})
+    assert set(files(own.owner, project)) == set(given)
+    own.owner.execute("update projects set status = 'error' where id = %s", (project["id"],))
+    again = await ingest(own.person, project)
+    assert (again["errors"], again["metrics"]["errorsEncountered"]) == ([], 0)
+    assert await found("zebra") == {"a.txt"}
+    rows = own.owner.execute(
+        "select path from ingestion_files where ingestion_id = %s and state = 'read'", (again["id"],)
+    ).fetchall()
+    assert rows == [("a.txt",)]
 
 
 async def test_no_process_outlives_its_worker(own: Own) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from asyncio import IncompleteReadError
 from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -14,6 +14,7 @@ from kijko.core.words import counted
 
 _log = structlog.get_logger(__name__)
 _LOOK_S: Final = 0.5
+T = TypeVar("T")
 
 
 class Broke(Exception):
@@ -100,7 +101,7 @@ class Crew:
         member.memory[: marks.SIZE] = bytes(marks.SIZE)
         try:
             member.asked.writelines(frames.packed(frames.JOB, (job, arguments)))
-            await member.asked.drain()
+            await self._patiently(member, member.asked.drain(), seconds)  # a large job waits until somebody reads it
             kind = frames.RESULT
             while kind == frames.RESULT:
                 told = await self._patiently(member, answers.readexactly(frames.HEAD_BYTES), seconds)
@@ -111,7 +112,7 @@ class Crew:
             _log.warning("crew.broke", mark=at)
             raise Broke(at, "the process that worked on it crashed") from None
 
-    async def _patiently(self, member: Member, reading: Coroutine[Any, Any, bytes], seconds: float) -> bytes:
+    async def _patiently(self, member: Member, reading: Coroutine[Any, Any, T], seconds: float) -> T:
         """What is read, as long as the process gets on: results come, or its marks change."""
         task = asyncio.ensure_future(reading)
         clock = asyncio.get_running_loop().time

@@ -16,7 +16,7 @@ from kijko.clients.git.past import history
 from kijko.core.crew.marks import mark
 from kijko.core.words import counted
 from kijko.services.ingestion.columns import numbers, texts
-from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Wanted, Wishes
+from kijko.services.ingestion.parts import Changes, Listed, Name, Read, Source, Unindexed, Wanted, Wishes
 from kijko.services.reading import FileRead, Options, Selection, Skipped, read_file, warm, without_secrets
 from kijko.services.search.analysis import analyse
 from kijko.services.search.inverting import Inverted, invert
@@ -331,15 +331,24 @@ class _Kept:
     symbol: str | None
 
 
-def index_files(kept: bytes) -> Iterator[Inverted]:
-    """A segment of the search index, of files that are kept, as `staging_queries.Page` has them."""
+def index_files(kept: bytes) -> Iterator[Inverted | Unindexed]:
+    """A segment of the search index, of files that are kept, as `publishing_queries.Page` has them.
+
+    A file that cannot be indexed is told, and the others are indexed without it.
+    """
     entries: list[tuple[int, bytes]] = []
     for at, file in enumerate(orjson.loads(kept), 1):
         mark(at)
         pieces = [_Kept(text, symbol) for _, symbol, text in file["chunks"]]
-        terms = analyse(file["path"], file["language"], pieces)
-        entries += zip((number for number, _, _ in file["chunks"]), terms, strict=True)
-    yield invert(sorted(entries))
+        try:
+            terms = analyse(file["path"], file["language"], pieces)
+        except Exception as error:
+            log.warning("a file's words could not be indexed: %s", type(error).__name__, exc_info=error)
+            yield Unindexed(file["id"], type(error).__name__)
+        else:
+            entries += zip((number for number, _, _ in file["chunks"]), terms, strict=True)
+    if entries:
+        yield invert(sorted(entries))
 
 
 # ---- history ---------------------------------------------------------------------------------------------------------

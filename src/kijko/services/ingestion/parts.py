@@ -103,6 +103,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Unindexed:
+    """A kept file, by its id, whose words could not be indexed, and why."""
+
+    file_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """Who changed files last: paths, and JSON of each, as columns."""
 

@@ -16,10 +16,12 @@ from kijko.services.ingestion import work_queries
 from kijko.services.ingestion.abreast import abreast
 from kijko.services.ingestion.fetching import reading
 from kijko.services.ingestion.job import Job
+from kijko.services.ingestion.parts import Unindexed
 
 _log = structlog.get_logger(__name__)
 _HISTORY_S: Final = 120
 _PAGE_BYTES: Final = 1_500_000
+_UNINDEXED: Final = "search does not find it, since its words could not be indexed: {}"
 
 
 async def refine(job: Job) -> None:
@@ -32,6 +34,8 @@ async def refine(job: Job) -> None:
     async with job.desk.database.system("what an earlier attempt indexed goes") as tx:
         job.kept(await work_queries.hold(tx, job.claimed, job.desk.worker))
         await search.discard(tx, job.claimed.id)
+        if job.claimed.state:
+            job.progress.add(errorsEncountered=-await queries.index_anew(tx, job.claimed))
     total = max(job.progress.metrics["chunksCreated"], 1)
     done = 0
 
@@ -53,18 +57,36 @@ async def _pages(job: Job) -> AsyncGenerator[queries.Page, None]:
 
 
 async def _index(job: Job, page: queries.Page) -> None:
-    """A segment of these files. Files that break a process are indexed one by one, and what breaks it then is not."""
+    """A segment of these files. Files that break a process are indexed one by one, and what breaks it then is told."""
     claimed, settings = job.claimed, job.desk.settings.ingestion
+    without: list[Unindexed] = []
+    kept = False
     try:
         async with aclosing(job.desk.crew.run("index_files", page.files, seconds=settings.file_s)) as parts:
             async for made in parts:
+                if isinstance(made, Unindexed):
+                    without.append(made)
+                    continue
                 job.check()
                 await search.keep(job.desk.database, claimed.organization_id, claimed.project_id, claimed.id, made)
-    except Broke:
+                kept = True
+    except Broke as broke:
         files = orjson.loads(page.files)
-        if len(files) > 1:
+        if not kept and len(files) > 1:
             for each in files:
                 await _index(job, queries.Page(page.source_id, page.path, len(each["chunks"]), orjson.dumps([each])))
+            return
+        if not kept:
+            without = [Unindexed(files[0]["id"], broke.why)]
+    for one in without:
+        await _tell_unindexed(job, one)
+
+
+async def _tell_unindexed(job: Job, one: Unindexed) -> None:
+    """The file serves all the same: it can be read and exported, and only search does not know its words."""
+    _log.warning("ingestion.file_unindexed", ingestion_id=str(job.claimed.id), why=one.why)
+    job.kept(await queries.unindexed(job.reader, job.claimed, job.desk.worker, one.file_id, _UNINDEXED.format(one.why)))
+    job.progress.add(errorsEncountered=1)
 
 
 async def _tell_history(job: Job) -> None:

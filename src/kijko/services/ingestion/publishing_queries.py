@@ -26,7 +26,7 @@ class Page:
     path: str
     chunks: int
     files: bytes
-    """JSON: [{path, language, chunks: [[number, symbol, text]]}]."""
+    """JSON: [{id, path, language, chunks: [[number, symbol, text]]}]."""
 
 
 _PAGE_END = Query(
@@ -54,7 +54,7 @@ _PAGE_END = Query(
 )
 _PAGE = Json(
     """
-    select json_agg(json_build_object('path', f.path, 'language', f.language, 'chunks', k.chunks))
+    select json_agg(json_build_object('id', f.id, 'path', f.path, 'language', f.language, 'chunks', k.chunks))
     from source_files f
     cross join lateral (
       select json_agg(json_build_array(c.number, c.symbol, c.content) order by c.ordinal) as chunks
@@ -79,6 +79,51 @@ async def page(reader: SystemReader, claimed: Claimed, after: Page | None, size_
         return None
     files = await reader.json(_PAGE, claimed.id, *begin, end.source_id, end.path)
     return Page(end.source_id, end.path, int(end.chunks), files or b"[]")
+
+
+# A file that was read and whose words could not be indexed: it serves, is told as an error, and is read again by the
+# next ingestion. It is staged, where one that could not be read is not.
+_UNINDEXED = Scalar(
+    int,
+    """
+    with mine as (
+      select i.id, i.organization_id
+      from ingestions i
+      where i.id = $1::uuid and i.status = 'processing' and i.lease_owner = $2::uuid and i.attempts = $3::integer
+      for share
+    ),
+    told as (
+      update ingestion_files n
+      set state = 'failed', reason = $5::text
+      from mine m
+      join source_files f on f.organization_id = m.organization_id and f.id = $4::uuid
+      where n.organization_id = m.organization_id and n.ingestion_id = m.id and f.ingestion_id = m.id
+        and n.source_id = coalesce(f.repository_id, f.project_id) and n.path = f.path
+    )
+    select 1 from mine
+    """,
+    writes=True,
+)
+_INDEXED_ANEW = Statement(
+    """
+    update ingestion_files n
+    set state = 'read', reason = null
+    from source_files f
+    where n.organization_id = $1::uuid and n.ingestion_id = $2::uuid and n.state = 'failed'
+      and f.organization_id = n.organization_id and f.ingestion_id = n.ingestion_id and not f.live
+      and coalesce(f.repository_id, f.project_id) = n.source_id and f.path = n.path
+    """
+)
+
+
+async def unindexed(reader: SystemReader, claimed: Claimed, worker: UUID, file_id: str, why: str) -> bool:
+    """Keeps that a staged file's words are not in the index, and why; False where it is another's by now."""
+    return await reader.first(_UNINDEXED, claimed.id, worker, claimed.attempts, file_id, why) is not None
+
+
+async def index_anew(tx: SystemTx, claimed: Claimed) -> int:
+    """Forgets whose words an earlier attempt could not index; how many there were."""
+    return await tx.run(_INDEXED_ANEW, claimed.organization_id, claimed.id)
 
 
 _HISTORY = Scalar(
