@@ -59,7 +59,7 @@ class Archive:
         """`file` with `size` bytes; nothing of it is unpacked.
 
         Raises:
-            Refused: it is damaged, or more would come out of it than the limits say.
+            Refused: it is damaged, or there is no file in it, or more would come out of it than the limits say.
         """
         guarded = _Guarded(file, limits.files)
         try:
@@ -68,6 +68,11 @@ class Archive:
             raise Refused("The zip archive is damaged.") from None
         guarded.opening = False
         files = [info for info in self._zip.infolist() if not info.is_dir()]
+        if not files:
+            raise Refused("The zip archive is empty: it has no files in it.")
+        files = [info for info in files if _name(info).split("/", 1)[0] != _LEFT_BY_MACOS]
+        if not files:
+            raise Refused(f"The zip archive has only what macOS adds ({_LEFT_BY_MACOS}/), and that is not taken.")
         total = sum(info.file_size for info in files)
         if total > limits.total_bytes:
             raise Refused(f"The zip archive unpacks to more than {megabytes(limits.total_bytes)}. Send less at once.")
@@ -80,8 +85,6 @@ class Archive:
         """Every file in it: as a member, or its name with the sentence why it is none."""
         for info in self._files:
             told = _name(info)
-            if told.split("/", 1)[0] == _LEFT_BY_MACOS:
-                continue
             try:
                 name = clean(told)
                 self._check(info)
