@@ -265,8 +265,10 @@ async def test_a_file_on_which_the_indexing_of_words_hangs_is_told_and_read_agai
                 "select 1 from pg_locks where locktype = 'advisory' and objid = 77 and not granted"
             ).fetchone()
         )
-        for reader in await until(own.readers):
-            reader.suspend()  # it is given a.txt, whose words are a segment of their own
+        reader, *others = await until(own.readers)
+        for other in others:
+            other.kill()
+        reader.suspend()  # it is given a.txt, whose words are a segment of their own
         own.owner.execute("delete from held_phase")
     done = await ended(own.person, project, job)
     assert (done["status"], done["metrics"]["errorsEncountered"], done["errorsTotal"]) == ("completed", 1, 1)
