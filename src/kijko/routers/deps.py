@@ -12,6 +12,7 @@ from fastapi import Depends, Query, Request
 from kijko.clients import Clients
 from kijko.core.tenancy import OrgReader, OrgTx
 from kijko.routers import idempotency
+from kijko.routers.numbers import WHOLE
 from kijko.routers.principal import CurrentPrincipal
 
 
@@ -37,5 +38,5 @@ async def org_tx(request: Request, principal: CurrentPrincipal) -> AsyncIterator
 Outside = Annotated[Clients, Depends(clients)]
 CurrentReader = Annotated[OrgReader, Depends(org_reader)]
 CurrentTx = Annotated[OrgTx, Depends(org_tx, scope="function")]
-PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="Which page, from 1.")]
-PageSize = Annotated[int, Query(alias="pageSize", ge=1, le=100, description="Rows a page, at most 100.")]
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000, description="Which page, from 1."), WHOLE]
+PageSize = Annotated[int, Query(alias="pageSize", ge=1, le=100, description="Rows a page, at most 100."), WHOLE]

@@ -14,6 +14,7 @@ from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside
 from kijko.routers.headers import LIMIT, described
 from kijko.routers.ids import ExecutionId
+from kijko.routers.numbers import WHOLE
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.routers.spans import EndDate, StartDate, span
@@ -34,8 +35,8 @@ _FILE: Final = {
     "description": "The file.",
 }
 
-Limit = Annotated[int, Query(ge=1, le=100, description="Rows at once, at most 100.")]
-Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="Rows to skip.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Rows at once, at most 100."), WHOLE]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="Rows to skip."), WHOLE]
 
 
 async def _filter(
@@ -103,7 +104,9 @@ async def cleanup(
     *,
     reader: CurrentReader,
     older_than_days: Annotated[
-        int, Query(alias="olderThanDays", ge=1, le=3650, description="How long ago they were asked for, at least.")
+        int,
+        Query(alias="olderThanDays", ge=1, le=3650, description="How long ago they were asked for, at least."),
+        WHOLE,
     ] = 90,
 ) -> CleanupResult:
     """Deletes executions that have ended, the oldest first; 100,000 at most, so do it again until it deletes none.

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from kijko.routers.deps import Outside
 from kijko.routers.ids import ProjectId
+from kijko.routers.numbers import WHOLE
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import exports
@@ -74,7 +75,7 @@ async def export(
     principal: CurrentPrincipal,
     form: Annotated[exports.Format, Query(alias="format", description="What it is written as.")] = "json",
     max_tokens: Annotated[
-        int | None, Query(alias="maxTokens", ge=500, le=100_000_000, description="How many tokens it may have.")
+        int | None, Query(alias="maxTokens", ge=500, le=100_000_000, description="How many tokens it may have."), WHOLE
     ] = None,
 ) -> StreamingResponse:
     """The project's context as one file: its folders with their tokens, then its files, by path, without their secrets.

@@ -8,6 +8,7 @@ from kijko.models.search import ChunkPage, FilePage, SearchResult
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, PageNumber, PageSize
 from kijko.routers.ids import ProjectId
+from kijko.routers.numbers import WHOLE
 from kijko.routers.problems import problems
 from kijko.services import search as searches
 
@@ -38,7 +39,7 @@ async def search(
             examples=["parse config"],
         ),
     ],
-    limit: Annotated[int, Query(ge=1, le=100, description="Results at the most.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=100, description="Results at the most."), WHOLE] = 20,
 ) -> Response:
     """The pieces of the project's code that answer `q` best. `parse config` finds `parseConfig` and `parse_config`."""
     return JsonBytes(await searches.search(reader, asked, project_id, q, limit=limit))

@@ -19,6 +19,7 @@ from kijko.routers.etags import IfMatch, matching, tagged
 from kijko.routers.headers import LIMIT, described
 from kijko.routers.idempotency import CurrentClaim
 from kijko.routers.ids import SkillId
+from kijko.routers.numbers import FRACTIONAL, WHOLE
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import executions, skills, statistics
@@ -35,6 +36,7 @@ _CHANGE: Final = problems(
 Wait = Annotated[
     float,
     Query(ge=0, le=120, description="Seconds to wait for the end; then 200 with the result, else 202 as without it."),
+    FRACTIONAL,
 ]
 
 
@@ -155,8 +157,8 @@ async def list_executions(
     *,
     skill_id: SkillId,
     reader: CurrentReader,
-    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 10,
-    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many of the newest are left out.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most."), WHOLE] = 10,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="How many of the newest are left out."), WHOLE] = 0,
 ) -> Response:
     """Its runs, newest first: those that you may see."""
     return JsonBytes(await executions.of_skill(reader, skill_id, limit, offset))

@@ -18,6 +18,7 @@ from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside
 from kijko.routers.etags import IfMatch, matching, tagged
 from kijko.routers.ids import SkillId
+from kijko.routers.numbers import WHOLE
 from kijko.routers.problems import problems
 from kijko.routers.skills import TAGGED, default_model
 from kijko.services import executions, skills, statistics
@@ -25,7 +26,7 @@ from kijko.services.skills.errors import ContextNotFound
 
 router = APIRouter(prefix="/skills", tags=["skills"])
 
-Number = Annotated[int, Path(alias="version", description="The version's number, from 1.")]
+Number = Annotated[int, Path(alias="version", description="The version's number, from 1."), WHOLE]
 
 
 @router.get("/stats", response_model=SkillStats, summary="Count skills and their runs", responses=problems())

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from kijko.models.statistics import CostBreakdown, CostProjection, ExecutionStats, PerformanceMetrics, SkillDashboard
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader
+from kijko.routers.numbers import WHOLE
 from kijko.routers.problems import problems
 from kijko.routers.spans import EndDate, StartDate, span
 from kijko.services import statistics
@@ -56,7 +57,9 @@ async def aggregated(
 
 @router.get("/cost-projection", response_model=CostProjection, summary="Project the costs", responses=problems())
 async def cost_projection(
-    *, reader: CurrentReader, days: Annotated[int, Query(ge=1, le=365, description="How many days to come.")] = 30
+    *,
+    reader: CurrentReader,
+    days: Annotated[int, Query(ge=1, le=365, description="How many days to come."), WHOLE] = 30,
 ) -> Response:
     """What the next days come to, if they are like the 30 whole days before today, or those since the first run."""
     return JsonBytes(await statistics.projection(reader, days))

@@ -20,6 +20,7 @@ _SAID: Final[Mapping[str, str]] = {
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a number with fewer digits",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "decimal_type": "must be a number",
