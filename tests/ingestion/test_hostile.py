@@ -171,6 +171,11 @@ async def test_an_empty_repository_and_a_lost_branch_say_so(person: Make, shared
     git(repository.folder, "branch", "-m", "main", "trunk")
     done = await ingest(one, project)
     assert (done["status"], done["errorCode"]) == ("failed", "BRANCH_NOT_FOUND")
-    assert "main" in done["errorMessage"]
+    assert done["errorMessage"].endswith(
+        "The repository has no branch 'main'. Its default one is 'trunk': name that, or another, at the repository."
+    )
     progress = (await one.http.get(f"/projects/{project['id']}/progress")).json()
     assert (progress["errorCode"], progress["errorMessage"]) == ("BRANCH_NOT_FOUND", done["errorMessage"])
+    done = await ingest(one, await project_of(one, served(shared, {})))
+    assert (done["status"], done["errorCode"]) == ("failed", "BRANCH_NOT_FOUND")
+    assert done["errorMessage"].endswith("The repository has no branch 'main'. It has none at all: push to it first.")

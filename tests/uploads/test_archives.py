@@ -147,6 +147,7 @@ async def test_a_zip_of_which_nothing_is_taken_says_why_and_names_some(person: M
     detail = answer.json()["detail"]
     assert detail.startswith("None of the 120 files was kept. bin/0.exe: The file is a program, and that is not taken.")
     assert detail.endswith("(117 more in details).")
+    assert await why(one, project, ("x.zip", zipped((" ", b"a")))) == ["The file has no name."]
     assert len(answer.json()["details"]) == 100
     assert answer.json()["details"][7]["message"].startswith("bin/7.exe: The file is a program")
 
@@ -169,6 +170,14 @@ async def test_names_that_are_not_marked_as_utf_8_are_read_as_such(person: Make)
         archive[at + 1] &= ~0x08
     answer = await send(one, project, ("x.zip", bytes(archive)))
     assert [each["name"] for each in answer.json()["uploaded"]] == ["Größe.txt"]
+
+
+async def test_a_name_that_begins_where_it_stands_is_the_same_without_that(person: Make) -> None:
+    one = person()
+    project = (await make_project(one))["id"]
+    answer = await send(one, project, ("x.zip", zipped(("./", b""), ("./a.txt", b"a"), ("./b/../c.txt", b"c"))))
+    assert [each["name"] for each in answer.json()["uploaded"]] == ["a.txt"]
+    assert [each["name"] for each in answer.json()["errors"]] == ["./b/../c.txt"]
 
 
 async def test_ten_thousand_files_come_in_at_once(person: Make) -> None:

@@ -1,5 +1,6 @@
 """The first phase: each repository's newest commit, into the workspace."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
@@ -124,9 +125,25 @@ async def _fetch(
             history=desk.settings.ingestion.history if job.wanted.history else 0,
         )
     except GitFailure as failure:
-        raise SourceFailure(one, failure) from failure
+        raise SourceFailure(one, await _explained(job, one, credential, failure)) from failure
     touch(folder)
     return read, commit
+
+
+async def _explained(
+    job: Job, one: queries.Repository, credential: Credential | None, failure: GitFailure
+) -> GitFailure:
+    """The failure; where a branch is gone, with what there is instead: most often the default one was renamed."""
+    if failure.code != "BRANCH_NOT_FOUND" or one.branch == DEFAULT_BRANCH:
+        return failure
+    with contextlib.suppress(GitFailure):  # then what is known is said
+        refs = await job.desk.git.refs(one.url, credential)
+        if not refs.branches:
+            return GitFailure(failure.code, f"{failure.sentence} It has none at all: push to it first.")
+        if refs.default_branch is not None:
+            instead = f"Its default one is {refs.default_branch[:200]!r}: name that, or another, at the repository."
+            return GitFailure(failure.code, f"{failure.sentence} {instead}")
+    return failure
 
 
 async def _with_branch(job: Job, one: queries.Repository, credential: Credential | None) -> queries.Repository:

@@ -28,7 +28,7 @@ class NothingKept(Invalid):
 
     def __init__(self, refused: Sequence[tuple[str, str]]) -> None:
         """`refused`: each file's name, with the sentence why."""
-        told = [f"{name}: {sentence}" for name, sentence in refused]
+        told = [f"{name}: {sentence}" if name.strip() else sentence for name, sentence in refused]
         count = "The file was not kept" if len(told) == 1 else f"None of the {counted(len(told), 'file')} was kept"
         some = " ".join(told[:_NAMED])
         if len(told) > _NAMED:

@@ -20,7 +20,7 @@ def clean(name: str) -> str:
     Raises:
         Refused: it is none that can be kept.
     """
-    path = unicodedata.normalize("NFC", name).replace("\\", "/")
+    path = unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")  # as many archivers begin a name
     if not path.strip():
         raise Refused("The file has no name.")
     if len(path) > _LONGEST:
