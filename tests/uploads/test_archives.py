@@ -39,6 +39,14 @@ def with_size(archive: bytes, size: int) -> bytes:
     return bytes(made)
 
 
+def without_name(archive: bytes) -> bytes:
+    """The same, whose directory's first entry has no name: its one letter is the entry's comment."""
+    made = bytearray(archive)
+    at = made.index(b"PK\x01\x02") + 28
+    made[at : at + 6] = struct.pack("<HHH", 0, 0, 1)
+    return bytes(made)
+
+
 def with_entries(archive: bytes, times: int) -> bytes:
     """The same, its directory's one entry repeated: a quine's way to be large."""
     at, end = archive.index(b"PK\x01\x02"), archive.index(b"PK\x05\x06")
@@ -102,13 +110,14 @@ async def test_a_bomb_is_refused_before_any_of_it_is_unpacked(person: Make, arch
     ("archive", "words"),
     [
         (with_flag(zipped(("a", b"a" * 50)), 0x1), "encrypted"),
+        (without_name(zipped(("a", b"a" * 50))), "has no name"),
         (zipped(("a", b"a" * 50), method=zipfile.ZIP_LZMA), "unusual way"),
         (zipped(("a", b"a" * 50), method=zipfile.ZIP_BZIP2), "unusual way"),
         (with_size(zipped(("a", b"a" * 5000)), 100), "damaged"),
         (with_size(zipped(("a", b"a" * 5000)), 6000), "damaged"),
         (zipped(("a", b"a" * 50), method=zipfile.ZIP_STORED).replace(b"aaaaa", b"aaaab"), "damaged"),
     ],
-    ids=["encrypted", "lzma", "bzip2", "says too little", "says too much", "changed"],
+    ids=["encrypted", "no name", "lzma", "bzip2", "says too little", "says too much", "changed"],
 )
 async def test_a_file_that_is_not_what_the_directory_says_is_refused(person: Make, archive: bytes, words: str) -> None:
     one = person()

@@ -67,7 +67,8 @@ class Archive:
         except Failures:
             raise Refused("The zip archive is damaged.") from None
         guarded.opening = False
-        files = [info for info in self._zip.infolist() if not info.is_dir()]
+        # `is_dir` looks at the name's last character, and an archive may have an entry without one.
+        files = [info for info in self._zip.infolist() if not (info.filename and info.is_dir())]
         if not files:
             raise Refused("The zip archive is empty: it has no files in it.")
         files = [info for info in files if _name(info).split("/", 1)[0] != _LEFT_BY_MACOS]
