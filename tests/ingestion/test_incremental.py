@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Person, Shared
+from tests.fakes.git_server import Repository, git
 from tests.ingestion.making import add, files, ingest, project_of, served, status, text_of
 
 Owner = psycopg.Connection[Any]
@@ -187,6 +188,57 @@ async def test_after_any_edits_an_incremental_ingestion_gives_what_a_full_one_do
         full = await ingest(one, project, force=True)
         assert _everything(owner, project) == served_now
         assert (full["skipped"], full["secrets"]) == (incremental["skipped"], incremental["secrets"])
+
+
+def _other_kinds(repository: Repository) -> None:
+    """What was a file is a link, a folder or a submodule now, and the other way round."""
+    content, link = repository.blob(b"kind = 1\n"), repository.blob(b"Name.py")
+    inner = repository.tree([("100755", b"x.py", content)])
+    entries = [("160000", b"Name.py", repository.head()), ("40000", b"b", inner), ("100644", b"dir", content)]
+    repository.commit_tree(repository.tree([*entries, ("120000", b"lines.py", link)]))
+
+
+def _rewritten(repository: Repository) -> None:
+    """Another history, which has nothing of the one before."""
+    tree = repository.tree([("100644", b"lines.py", repository.blob(b"def f():\r\n    pass\r\n"))])
+    root = git(repository.folder, "commit-tree", tree, "-m", "Another beginning").decode().strip()
+    git(repository.folder, "update-ref", "refs/heads/main", root)
+
+
+async def test_after_odd_changes_an_incremental_ingestion_gives_what_a_full_one_does(
+    person: Make, shared: Shared, owner: Owner
+) -> None:
+    lines = "def f():\n    pass\n"
+    one, repository = (
+        person(),
+        served(shared, {"name.py": "n = 1\n", "b": "b\n", "dir/x.py": "x = 1\n", "lines.py": lines}),
+    )
+    project = await project_of(one, repository)
+    await ingest(one, project)
+    changes: tuple[tuple[Callable[[], object], set[str]], ...] = (
+        (
+            lambda: repository.commit(
+                {
+                    "name.py": None,
+                    "Name.py": "n = 1\n",
+                    "lines.py": lines.replace("\n", "\r\n"),
+                    "b": b"\xff\xfeb\0\n\0",
+                }
+            ),
+            {"Name.py", "b", "dir/x.py", "lines.py"},
+        ),
+        (lambda: _other_kinds(repository), {"b/x.py", "dir"}),
+        (lambda: _rewritten(repository), {"lines.py"}),
+        (lambda: repository.commit_tree(repository.tree([])), set()),
+    )
+    for change, expected in changes:
+        change()
+        incremental = await _again(one, project, owner)
+        served_now = _everything(owner, project)
+        assert (incremental["status"], {row[0] for row in served_now}) == ("completed", expected)
+        full = await ingest(one, project, force=True)
+        assert _everything(owner, project) == served_now
+        assert (full["skipped"], full["notes"]) == (incremental["skipped"], incremental["notes"])
 
 
 def _everything(owner: Owner, project: dict[str, Any]) -> list[tuple[Any, ...]]:
