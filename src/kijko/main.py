@@ -25,6 +25,7 @@ from kijko.core.db import Database
 from kijko.core.envelope import Masters
 from kijko.core.logging import configure, flush
 from kijko.core.notices import Notices
+from kijko.core.places import Kind, Places
 from kijko.core.redis import connect as connect_redis
 from kijko.core.tenancy import Tenants
 from kijko.core.tokens import Tokens
@@ -212,8 +213,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 clients.redis, settings.auth.refused_keys_per_minute, settings.redis.timeout_s
             )
             entrance = Entrance(clients.tokens, app.state.door)
-            app.state.realtime = _realtime(hub, entrance, present, settings)
-            gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, use, present)]
+            places = _places(clients, settings)
+            app.state.realtime = _realtime(hub, entrance, places, present)
+            gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, use, present, places)]
             # What is there by now stays: the collector need not look at it again while requests wait.
             gc.collect()
             gc.freeze()
@@ -230,17 +232,19 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     return lifespan
 
 
-def _realtime(hub: Hub, entrance: Entrance, present: Present, settings: Settings) -> Realtime:
-    events = settings.events
-    made = Realtime(
-        hub,
-        entrance,
-        persons=Turns("connections_at_once", events.connections, _SOCKETS),
-        organizations=Turns("connections_at_once", events.organization_connections, _ORGANIZATION_SOCKETS),
-        present=present,
-        engine=Engine({}, lambda session: Connection(session, lambda: made)),
-    )
+def _realtime(hub: Hub, entrance: Entrance, places: Places, present: Present) -> Realtime:
+    engine = Engine({}, lambda session: Connection(session, lambda: made))
+    made = Realtime(hub, entrance, places, present, engine)
     return made
+
+
+def _places(clients: Clients, settings: Settings) -> Places:
+    events, metric = settings.events, "connections_at_once"
+    kinds = (
+        Kind("person", metric, events.connections, _SOCKETS),
+        Kind("organization", metric, events.organization_connections, _ORGANIZATION_SOCKETS),
+    )
+    return Places(clients.redis, kinds, silence_s=events.silence_s, deadline_s=events.count_timeout_s)
 
 
 @asynccontextmanager

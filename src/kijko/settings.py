@@ -309,9 +309,13 @@ class Events(Group):
     keep_s: float = Field(86_400, gt=0)
     """How long an event can still be asked for."""
     connections: int = Field(50, ge=1)
-    """Sockets that one person may have open at once, in one process of the API."""
+    """Sockets that one person may have open at once, in all processes of the API together."""
     organization_connections: int = Field(5_000, ge=1)
     """The same for all people of one organization together."""
+    count_timeout_s: float = Field(0.1, gt=0)
+    """So long a handshake waits for Redis, which counts them; after that each process counts for itself."""
+    silence_s: float = Field(30, ge=1)
+    """A process of the API that told Redis nothing for so long is taken for dead, and its sockets are forgotten."""
     presence_grace_s: float = Field(10, ge=0)
     """So long after their last connection a person still counts as there."""
 

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import socketio
 from socketio.exceptions import ConnectionError as Refused
+from socketio.exceptions import SocketIOError
 
 from kijko.models.base import Wire
 from kijko.models.events import EVENTS, About
@@ -25,8 +26,8 @@ def _nulls(shape: type[Wire]) -> dict[str, None]:
 class Client:
     """The standard Python client, which does not connect again by itself. What it is told comes into one queue."""
 
-    def __init__(self) -> None:
-        self.raw = socketio.AsyncClient(reconnection=False)
+    def __init__(self, **how: Any) -> None:
+        self.raw = socketio.AsyncClient(**{"reconnection": False, **how})
         self.told: asyncio.Queue[Told] = asyncio.Queue()
         self.around: asyncio.Queue[Told] = asyncio.Queue()
         """What people do, and who of them is there: it is told whenever it happens, so it has a queue of its own."""
@@ -87,6 +88,44 @@ class Client:
         """Returns when the server has ended it."""
         async with asyncio.timeout(15):
             await self.gone.wait()
+
+
+class Returning(Client):
+    """As an app has it: it connects again by itself, and joins its room from the id on that it has seen."""
+
+    def __init__(self, room: str) -> None:
+        super().__init__(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=0.5)
+        self.drops = 0
+        self._room = room
+        self._seen = "0"
+        self.raw.on("connect", self._come)
+        self.raw.on("disconnect", self._go)
+
+    def _go(self, *_: object) -> None:
+        self.drops += 1
+
+    async def _come(self) -> None:
+        self.raw.start_background_task(self._join)
+
+    async def _join(self) -> None:
+        with suppress(SocketIOError, TimeoutError):
+            await self.ask("join", room=self._room, lastId=self._seen)
+
+    async def _take(self, event: str, *arguments: Any) -> None:
+        await super()._take(event, *arguments)
+        if arguments[1]["room"] == self._room and event != "joined":
+            self._seen = arguments[1]["id"]
+
+
+@asynccontextmanager
+async def returning(url: str, token: str, room: str, *, transports: list[str]) -> AsyncIterator[Returning]:
+    """Such a client, in that room from its beginning."""
+    one = Returning(room)
+    try:
+        await one.raw.connect(url, auth={"token": token}, transports=transports, wait_timeout=15)
+        yield one
+    finally:
+        await one.raw.shutdown()
 
 
 @asynccontextmanager

@@ -1,16 +1,13 @@
 """What listeners depend on dies again and again: each has heard 1..N in the end, with no hole and no double."""
 
 import asyncio
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -18,57 +15,15 @@ import psycopg
 import pytest
 from redis import Redis, RedisError
 
-from kijko.local.serving import API
 from tests.conftest import Person, Shared, read_status
 from tests.journeys.test_kills import own_stack  # noqa: F401  # a fixture
 from tests.projects.making import make_project
 from tests.realtime.balancer import balanced
 from tests.realtime.making import publish
 from tests.realtime.node import Node, node
-from tests.spine.conftest import _free_port
+from tests.realtime.processes import Api, Environment, apis
 
 Make = Callable[..., Person]
-Environment = dict[str, str]
-
-
-class Api:
-    """One API process on the stack's parts, which can be killed."""
-
-    def __init__(self, environ: Environment, log: Path) -> None:
-        self.port = _free_port()
-        self._environ = environ
-        self._log = log
-        self.start()
-
-    def start(self) -> None:
-        """Starts it; it takes a second or two until it answers."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *API, "--host=127.0.0.1", f"--port={self.port}"],
-                env=self._environ,
-                stdout=log,
-                stderr=log,
-            )
-
-    def kill(self, how: signal.Signals) -> None:
-        """Ends it: at once, or as a deployment does."""
-        self.process.send_signal(how)
-        self.process.wait(20)
-
-
-@asynccontextmanager
-async def apis(stack_env: Environment, shared: Shared, folder: Path, *, many: int = 2) -> AsyncIterator[list[Api]]:
-    """API processes beside the stack's own."""
-    trusted = [{"issuer": shared.issuer.url, "jwks_url": shared.issuer.url + "/jwks"}]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KIJKO_")}
-    environ = clean | stack_env | {"KIJKO_AUTH_TRUSTED_ISSUERS": json.dumps(trusted)}
-    started = [Api(environ, folder / f"api-{number}.log") for number in range(many)]
-    try:
-        yield started
-    finally:
-        for one in started:
-            with suppress(ProcessLookupError):
-                one.kill(signal.SIGKILL)
 
 
 class Listener:

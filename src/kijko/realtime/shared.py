@@ -1,11 +1,9 @@
 """What the sockets of a process share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
+from kijko.core.places import Free, Places
 from kijko.core.tenancy import Principal
-from kijko.core.turns import Turns
 from kijko.realtime.engine import Engine
 from kijko.realtime.entrance import Entrance
 from kijko.realtime.hub import Hub
@@ -18,19 +16,16 @@ class Realtime:
 
     hub: Hub
     entrance: Entrance
-    persons: Turns
-    organizations: Turns
+    places: Places
+    """Connections, of persons and of organizations."""
     present: Present
     engine: Engine
 
-    @contextmanager
-    def admitted(self, principal: Principal) -> Iterator[None]:
-        """One connection more, of a person and their organization, until the end of the block.
+    async def admit(self, principal: Principal) -> Free:
+        """One connection more, of a person and their organization; call what comes back when it has ended.
 
         Raises:
             Limited: they have all that they may.
         """
         # Whose token names no organization counts for themselves, and not together with all others of that kind.
-        whose = principal.organization_id or principal.user_id
-        with self.persons.take(principal.user_id), self.organizations.take(whose):
-            yield
+        return await self.places.take((principal.user_id, principal.organization_id or principal.user_id))

@@ -136,9 +136,11 @@ class Connection:
         realtime = self._realtime()
         principal = await realtime.entrance.enter(token, "user")
         after = _number(auth.get("lastId"))
+        free = await realtime.admit(principal)
         if self._session.ended:
+            free()
             return
-        self._held.enter_context(realtime.admitted(principal))
+        self._held.callback(free)
         self._life = TokenLife(principal, realtime.entrance.tokens)
         self._deadline.cancel()
         seat = _OwnSeat(user_room(principal.user_id), self._life, self._session, self._refuse, opened=self._opened)

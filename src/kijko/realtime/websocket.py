@@ -45,7 +45,8 @@ class ProjectSocket:
         connection: _Connection | None = None
         try:
             room, after, principal = await _handshake(scope, found.entrance)
-            with found.admitted(principal):
+            with contextlib.ExitStack() as held:
+                held.callback(await found.admit(principal))
                 connection = _Connection(room, principal, send, found.entrance.tokens)
                 await connection.live(found, after, receive)
         except Refused as error:

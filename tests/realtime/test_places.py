@@ -1,0 +1,135 @@
+"""How many connections a person and an organization have is counted over all processes, and with Redis away in each."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from redis import Redis
+from socketio.exceptions import SocketIOError
+
+from tests.conftest import Person, Shared
+from tests.projects.making import hire, make_project
+from tests.realtime.balancer import copy
+from tests.realtime.making import Owner, close_of
+from tests.realtime.processes import Api, apis
+from tests.realtime.socketio import client, refusal
+
+Make = Callable[..., Person]
+
+
+def _at(process: Api) -> dict[str, str]:
+    return {"KIJKO_API_URL": process.url}
+
+
+async def _let_in(stack: AsyncExitStack, process: Api, one: Person) -> AsyncExitStack:
+    """A connection, at the latest when whoever was before it is forgotten. It ends with the stack, or before."""
+    connection = await stack.enter_async_context(AsyncExitStack())
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(SocketIOError):
+                await connection.enter_async_context(client(_at(process), one.token))
+                return connection
+            await asyncio.sleep(0.1)
+
+
+async def _refused(process: Api, one: Person) -> str:
+    """What it says at the latest when it knows of all connections."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(AssertionError):
+                found = await refusal(_at(process), one.token)
+                assert found["data"]["code"] == "RATE_LIMITED"
+                return str(found["message"])
+            await asyncio.sleep(0.1)
+
+
+async def test_the_limit_holds_over_processes_and_a_killed_ones_places_come_free(
+    person: Make, shared: Shared, owner: Owner, stack_env: dict[str, str], tmp_path: Path
+) -> None:
+    one = person()
+    colleague = hire(owner, shared, one, person())
+    project = await make_project(one)
+    redis_url = stack_env["KIJKO_REDIS_URL"].rstrip("/") + "/5"
+    settings = {
+        "KIJKO_REDIS_URL": redis_url,
+        "KIJKO_EVENTS_CONNECTIONS": "3",
+        "KIJKO_EVENTS_ORGANIZATION_CONNECTIONS": "4",
+        "KIJKO_EVENTS_COUNT_TIMEOUT_S": "10",
+        "KIJKO_EVENTS_SILENCE_S": "4",
+    }
+    async with apis(stack_env, shared, tmp_path, **settings) as (first, second), AsyncExitStack() as stack:
+        await asyncio.gather(first.ready(), second.ready())
+        await stack.enter_async_context(client(_at(first), one.token))
+        leaving = await _let_in(stack, first, one)
+        await stack.enter_async_context(client(_at(second), one.token))
+        told = [await refusal(_at(each), one.token) for each in (first, second)]
+        assert told[0] == told[1]
+        assert (told[0]["data"]["code"], "connections" in told[0]["message"]) == ("RATE_LIMITED", True)
+        code, reason = await close_of(_at(second), project["id"], one.token)
+        assert (code, reason) == (4029, told[0]["message"])
+
+        await stack.enter_async_context(client(_at(second), colleague.token))
+        assert "organization" in (await refusal(_at(first), colleague.token))["message"]
+
+        await leaving.aclose()
+        await _let_in(stack, second, one)
+        with Redis.from_url(redis_url) as redis:
+            redis.flushdb()  # each process tells again what it has
+        assert await _refused(first, one) == told[0]["message"]
+
+        second.kill()
+        await _let_in(stack, first, one)
+        await _let_in(stack, first, one)
+        assert await _refused(first, one) == told[0]["message"]
+
+
+class _Line:
+    """A way to Redis that can be stopped: who goes it then gets no answer, and no error either."""
+
+    def __init__(self, url: str) -> None:
+        self.open = asyncio.Event()
+        self._target = urlsplit(url)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        with contextlib.suppress(OSError):
+            await self.open.wait()
+            target = await asyncio.open_connection(self._target.hostname, self._target.port)
+            await asyncio.gather(copy(reader, target[1]), copy(target[0], writer))
+
+
+@asynccontextmanager
+async def _line(url: str) -> AsyncIterator[tuple[_Line, str]]:
+    line = _Line(url)
+    server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
+    try:
+        yield line, url.replace(f":{urlsplit(url).port}", f":{server.sockets[0].getsockname()[1]}").rstrip("/") + "/6"
+    finally:
+        server.close()
+
+
+async def test_nobody_waits_for_a_redis_that_does_not_answer_and_it_is_told_later(
+    person: Make, shared: Shared, stack_env: dict[str, str], tmp_path: Path
+) -> None:
+    one = person()
+    settings = {"KIJKO_EVENTS_CONNECTIONS": "3", "KIJKO_REDIS_TIMEOUT_S": "60"}
+    async with _line(stack_env["KIJKO_REDIS_URL"]) as (line, url), AsyncExitStack() as stack:
+        direct = {"KIJKO_REDIS_URL": stack_env["KIJKO_REDIS_URL"].rstrip("/") + "/6"}
+        ways = [direct | settings | {"KIJKO_EVENTS_COUNT_TIMEOUT_S": "10"}, settings | {"KIJKO_REDIS_URL": url}]
+        (good,), (cut,) = [
+            await stack.enter_async_context(apis(stack_env, shared, tmp_path, many=1, **way)) for way in ways
+        ]
+        await asyncio.gather(good.ready(), cut.ready())
+        await stack.enter_async_context(client(_at(good), one.token))
+        began = time.monotonic()
+        opened = [await _let_in(stack, cut, one) for _ in range(3)]
+        assert time.monotonic() - began < 15
+        assert (await refusal(_at(cut), one.token))["data"]["code"] == "RATE_LIMITED"
+        line.open.set()
+        await _refused(good, one)
+        await opened[0].aclose()
+        await _refused(good, one)  # three are left
