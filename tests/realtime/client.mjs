@@ -9,6 +9,7 @@ const say = (...line) => console.log(JSON.stringify(line));
 
 const socket = io(task.url, {
   transports: task.transports,
+  withCredentials: true, // a balancer's cookie is sent back, as a browser does
   reconnectionDelay: 50,
   reconnectionDelayMax: 500,
   auth: (give) => give({ token: task.token, ...(own in seen ? { lastId: seen[own] } : {}) }),

@@ -41,6 +41,8 @@ class Node:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        self.drops = 0
+        """How often it has told that it was disconnected."""
 
     async def next(self) -> list[Any]:
         """The next line: what happened, with what."""
@@ -49,6 +51,7 @@ class Node:
             line = await self.process.stdout.readline()
         assert line, "the client has ended"
         found: list[Any] = json.loads(line)
+        self.drops += found[0] == "disconnect"
         return found
 
     async def until(self, *wanted: Any) -> list[list[Any]]:

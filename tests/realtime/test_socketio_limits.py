@@ -88,7 +88,7 @@ async def test_a_slow_poller_is_told_and_let_go(
         told = (await http.get(address)).text.split("\x1e")
         assert [json.loads(told[0][2:])[1]["code"], told[-1]] == ["TOO_SLOW", "1"]
         gone = await http.get(address)
-        assert (gone.status_code, gone.json()["code"]) == (404, "UNKNOWN_SESSION")
+        assert (gone.status_code, gone.json()["code"]) == (400, "UNKNOWN_SESSION")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_addresses_of_no_use_say_so(stack_env: dict[str, str]) -> None:
         sid = json.loads((await http.get(_PATH + "polling")).text[1:])["sid"]
         answers.append(await http.post(f"{_PATH}polling&sid={sid}", content="b4AAAA"))
         answers.append(await http.post(f"{_PATH}polling&sid={sid}", content="x" * 70_000))
-    assert [answer.status_code for answer in answers] == [422, 422, 404, 405, 422, 413]
+    assert [answer.status_code for answer in answers] == [422, 422, 400, 405, 422, 413]
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
 
 

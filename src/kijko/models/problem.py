@@ -26,7 +26,7 @@ _STATUS: tuple[tuple[type[AppError], HTTPStatus], ...] = (
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
-# Where the contract gives a code another status than its kind has.
+# Where the contract, or another protocol, gives a code another status than its kind has.
 _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "SEAT_LIMIT": HTTPStatus.PAYMENT_REQUIRED,
     "PAYMENT_FAILED": HTTPStatus.PAYMENT_REQUIRED,
@@ -37,6 +37,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
     "STRIPE_ERROR": HTTPStatus.BAD_GATEWAY,
     "MALFORMED_JSON": HTTPStatus.BAD_REQUEST,
     "METHOD_NOT_ALLOWED": HTTPStatus.METHOD_NOT_ALLOWED,
+    "UNKNOWN_SESSION": HTTPStatus.BAD_REQUEST,
     "UNSUPPORTED_MEDIA_TYPE": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 

@@ -186,20 +186,33 @@ class Session:
             self._forget()
         return SEPARATOR.join(taken) or NOOP
 
-    def probe(self, frames: Frames) -> None:
-        """A WebSocket asks to take over; polls are answered at once from now on, so that the client can stop them."""
+    def probe(self, frames: Frames) -> bool:
+        """A WebSocket asks to take over; polls are answered at once from now on, so that the client can stop them.
+
+        False where another one has, or the session has ended.
+        """
+        if self._ended or self.upgrading or self.frames is not None:
+            return False
         self.upgrading = True
         self._changed.set()
         frames.write(frame(PONG + "probe"))
+        return True
 
-    def upgrade(self, frames: Frames) -> None:
-        """The WebSocket takes over."""
+    def upgrade(self, frames: Frames) -> bool:
+        """The WebSocket that asked takes over, unless the session has ended."""
+        if self._ended:
+            return False
         self.upgrading = False
         self.frames = frames
         frames.write(b"".join(map(frame, self._queue)))
         self.shed()
         self._changed.set()
         self._taken.set()
+        return True
+
+    def stay(self) -> None:
+        """The WebSocket that asked does not take over: polls wait again."""
+        self.upgrading = False
 
     async def receive(self, packet: str) -> None:
         """A packet of Engine.IO from the other side."""

@@ -1,13 +1,14 @@
 """/socket.io/: how packets of Engine.IO travel. A WebSocket from its beginning, polling, or one after the other."""
 
+import asyncio
 import contextlib
 from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-from kijko.core.errors import AppError, Conflict, Invalid, NotFound
-from kijko.middleware.answer import send_problem
+from kijko.core.errors import AppError, Conflict, Invalid
+from kijko.middleware.answer import rendered, send_problem
 from kijko.middleware.errors import MethodNotAllowed
 from kijko.middleware.protocol import FRAMES, Frames
 from kijko.realtime import refusals
@@ -20,6 +21,8 @@ _PROTOCOL: Final = "4"
 _CLOSED: Final = "websocket.disconnect"
 _PACKETS: Final = 100
 """In the body of one POST."""
+_UPGRADE_S: Final = 10.0
+"""How long a WebSocket may take until it goes on with a session that polls."""
 
 
 class UnknownProtocol(Invalid):
@@ -33,8 +36,8 @@ class UnknownTransport(Invalid):
         super().__init__(field="transport")
 
 
-class NoSuchSession(NotFound):
-    """There is no such session here. Connect again; with several servers, polling needs sticky sessions."""
+class NoSuchSession(Invalid):
+    """There is no such session here. Connect again; with several servers, polling needs a sticky balancer."""
 
     code = "UNKNOWN_SESSION"
 
@@ -82,10 +85,25 @@ async def _poll(realtime: Realtime, asked: dict[str, str], method: str, receive:
     if session.frames is not None or (method == "GET" and session.polled):
         raise PolledTwice
     if method == "GET":
-        return await session.poll()
+        return await _polled(session, receive)
     for packet in await _payload(receive):
         await session.receive(packet)
     return "ok"
+
+
+async def _polled(session: Session, receive: Receive) -> str:
+    """What a poll gets. Who breaks it off has left: a page that is closed or loaded anew says so in no other way."""
+    leaving = asyncio.create_task(_left(session, receive))
+    try:
+        return await session.poll()
+    finally:
+        leaving.cancel()
+
+
+async def _left(session: Session, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    session.end()
 
 
 async def _payload(receive: Receive) -> list[str]:
@@ -117,14 +135,18 @@ async def _answer(send: Send, body: str) -> None:
 
 async def _websocket(realtime: Realtime, asked: dict[str, str], frames: Frames, receive: Receive, send: Send) -> None:
     await receive()
+    polling: Session | None = None
+    try:
+        if "sid" in asked:
+            polling = _polling_session(realtime, asked["sid"])
+    except AppError as error:
+        await _refuse(send, error)
+        return
     await send({"type": "websocket.accept"})
     session: Session | None = None
     try:
         _check(asked)
-        if "sid" not in asked:
-            session = realtime.engine.open(frames)
-        else:
-            session = await _upgraded(realtime, asked["sid"], frames, receive)
+        session = realtime.engine.open(frames) if polling is None else await _upgraded(polling, frames, receive)
         while session is not None and (text := await _next(receive)) is not None:
             await session.receive(text)
     except AppError as error:
@@ -135,22 +157,33 @@ async def _websocket(realtime: Realtime, asked: dict[str, str], frames: Frames, 
             session.end()
 
 
-async def _upgraded(realtime: Realtime, sid: str, frames: Frames, receive: Receive) -> Session | None:
-    """The session that goes on over this WebSocket; None where the client thought better of it."""
+def _polling_session(realtime: Realtime, sid: str) -> Session:
     session = realtime.engine.sessions.get(sid)
     if session is None or session.ended:
         raise NoSuchSession
     if session.frames is not None or session.upgrading:
         raise PolledTwice
-    if await _next(receive) != PROBE:
-        frames.close(refusals.BAD_PACKET.code, refusals.BAD_PACKET.reason)
-        return None
-    session.probe(frames)
+    return session
+
+
+async def _refuse(send: Send, error: AppError) -> None:
+    """Answers in place of a WebSocket: a client goes on polling then. One opened and closed would be a broken one."""
+    status, body, headers = rendered(error)
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def _upgraded(session: Session, frames: Frames, receive: Receive) -> Session | None:
+    """The session, when it goes on over this WebSocket; None where the client does not ask for it, or not in time."""
+    probing = False
     with contextlib.suppress(TimeoutError):
-        if await _next(receive) == UPGRADE and not session.ended:
-            session.upgrade(frames)
-            return session
-    session.upgrading = False
+        async with asyncio.timeout(_UPGRADE_S):
+            probing = await _next(receive) == PROBE and session.probe(frames)
+            if probing and await _next(receive) == UPGRADE and session.upgrade(frames):
+                return session
+    if probing:
+        session.stay()
+    frames.close(refusals.BAD_PACKET.code, refusals.BAD_PACKET.reason)
     return None
 
 
