@@ -14,9 +14,9 @@ from tests.conftest import Person, Shared
 from tests.projects.making import make_project
 from tests.realtime.balancer import sticky
 from tests.realtime.making import Owner, publish
-from tests.realtime.node import node
+from tests.realtime.node import Node, node
 from tests.realtime.processes import apis
-from tests.realtime.socketio import returning
+from tests.realtime.socketio import Returning, returning
 
 Make = Callable[..., Person]
 _PATH = "/socket.io/?EIO=4&transport=polling"
@@ -44,25 +44,24 @@ async def test_clients_on_both_processes_hear_everything_though_one_is_killed_an
     async with apis(stack_env, shared, tmp_path) as processes, AsyncExitStack() as stack:
         await asyncio.gather(*(each.ready() for each in processes))
         balancer = await stack.enter_async_context(sticky([each.port for each in processes]))
-        pythons = [
-            await stack.enter_async_context(returning(balancer.url, one.token, room, transports=transports))
-            for transports in (*_WAYS, *_WAYS[:1])
-        ]
-        scripts = [
-            await stack.enter_async_context(node(balancer.url, one, rooms=[room], transports=transports))
-            for transports in (*_WAYS, *_WAYS[:1])
-        ]
-        listening = [*pythons, *scripts]
+        listening: list[Returning | Node] = []
+        for transports in _WAYS:  # the first two only poll, each at another process
+            listening.append(
+                await stack.enter_async_context(returning(balancer.url, one.token, room, transports=transports))
+            )
+            listening.append(
+                await stack.enter_async_context(node(balancer.url, one, rooms=[room], transports=transports))
+            )
         await more(1, 30)
-        assert min(balancer.served.values()) > 10
+        assert min(balancer.served.values()) > 4
         processes[0].kill()
         await more(31, 60)
         processes[0].start()
         await processes[0].ready()
-        polling, drops = [listening[at] for at in (0, 2, 3, 5)], [listening[at].drops for at in (0, 2, 3, 5)]
+        polling, drops = listening[:2], [each.drops for each in listening[:2]]
         balancer.move()  # who polls comes to a process that does not know it
         await more(61, 90)
-        assert [each.drops > before for each, before in zip(polling, drops, strict=True)] == [True] * len(polling)
+        assert [each.drops > before for each, before in zip(polling, drops, strict=True)] == [True, True]
 
 
 async def test_a_process_that_does_not_know_a_session_says_so_as_the_protocol_does(stack_env: dict[str, str]) -> None:

@@ -83,6 +83,7 @@ class Session:
         """Whether a poll is waiting."""
         self._engine = engine
         self._ended = False
+        self._overflowing = False
         self._queue: deque[str] = deque()
         self._queued = 0
         self._changed = asyncio.Event()
@@ -108,10 +109,12 @@ class Session:
         return self._ended
 
     def send(self, text: str) -> None:
-        """Sends one packet."""
+        """Sends one packet, unless too much waits already: who asks and never fetches the answers needs a bound too."""
         if self._ended:
             return
-        if self.frames is not None:
+        if self._is_full() and not self._overflowing:
+            self._overflow()
+        elif self.frames is not None:
             self.frames.write(frame(text))
         else:
             self._enqueue((text,))
@@ -121,7 +124,7 @@ class Session:
         if self._ended:
             return
         if self._is_full():
-            self._client.overflowed()
+            self._overflow()
         elif self.frames is not None:
             self.frames.write(batch.frames)
         else:
@@ -136,13 +139,17 @@ class Session:
             self._taken.clear()
             await self._taken.wait()
 
-    def close(self, refusal: Refusal) -> None:
-        """Ends it from this side, behind what was sent."""
+    def close(self, refusal: Refusal, *, again: bool = False) -> None:
+        """Ends it from this side, behind what was sent. `again`: the client is to come back by itself.
+
+        Who polls is told by a packet that it is closed, and then not every client comes back. One that only finds its
+        session unknown does.
+        """
         if self._ended:
             return
         if self.frames is not None:
             self.frames.close(refusal.code, refusal.reason)
-        else:
+        elif not again:
             self._enqueue((CLOSE,))
         self.end()
 
@@ -224,7 +231,11 @@ class Session:
         elif kind == CLOSE:
             self.end()
         elif kind != NOOP:
-            self.close(refusals.BAD_PACKET)
+            self.close(refusals.BAD_PACKET, again=True)
+
+    def _overflow(self) -> None:
+        self._overflowing = True
+        self._client.overflowed()
 
     def _enqueue(self, texts: Sequence[str]) -> None:
         self._queue.extend(texts)
@@ -246,7 +257,7 @@ class Session:
 
     def _silent(self) -> None:
         self.shed()
-        self.close(refusals.SILENT)
+        self.close(refusals.SILENT, again=True)
 
     def _after(self, seconds: float, what: Callable[[], None]) -> None:
         if self._timer is not None:

@@ -5,6 +5,7 @@ room is joined at the handshake, `auth {token, lastId?}`. An event has two argum
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,11 +28,12 @@ from kijko.realtime.refusals import Refusal, Refused
 from kijko.realtime.seats import Seat
 from kijko.realtime.shared import Realtime
 from kijko.realtime.token_life import TokenLife
-from kijko.services.events import Entry, user_room
+from kijko.services.events import Entry, NoSuchRoom, user_room
 
 _HANDSHAKE_S: Final = 10.0
 _MESSAGES_A_SECOND: Final = 100
 _ROOMS: Final = 100
+_ROOM: Final = re.compile(r"[a-z]{1,20}:[0-9a-f-]{36}")
 _log = structlog.get_logger(__name__)
 
 Answer = Mapping[str, Any]  # JSON
@@ -60,6 +62,7 @@ class Connection:
     def __init__(self, session: Session, realtime: Callable[[], Realtime]) -> None:
         self._session = session
         self._realtime = realtime
+        self._greeted = False
         self._life: TokenLife | None = None
         self._own: Seat | None = None
         self._seats: dict[str, Seat] = {}
@@ -76,7 +79,7 @@ class Connection:
         try:
             found = packets.parse(packet)
         except packets.Malformed:
-            self._session.close(refusals.BAD_PACKET)
+            self._session.close(refusals.BAD_PACKET, again=True)
             return
         await self._take(found)
 
@@ -117,8 +120,9 @@ class Connection:
         if packet.namespace != "/":
             self._session.send(packets.refused("NOT_FOUND", "Invalid namespace", namespace=packet.namespace))
             return
-        if self._life is not None:
+        if self._greeted:
             return
+        self._greeted = True
         auth = packet.data if isinstance(packet.data, dict) else {}
         try:
             await _translated(self._open(auth))
@@ -176,7 +180,7 @@ class Connection:
             case [str(name), *_]:
                 data = {}
             case _:
-                self._session.close(refusals.BAD_PACKET)
+                self._session.close(refusals.BAD_PACKET, again=True)
                 return
         if name == "ping":
             self._answer(packet, "pong", {})
@@ -205,7 +209,9 @@ class Connection:
     def _join(self, packet: Packet, data: Answer) -> None:
         room = str(data.get("room")).lower()
         seat = self._seats.get(room)
-        if seat is not None and seat.joining is not None and not seat.joining.done():
+        if _ROOM.fullmatch(room) is None:
+            self._decline(packet, NoSuchRoom())
+        elif seat is not None and seat.joining is not None and not seat.joining.done():
             self._decline(packet, Limited("You are joining this room already. Wait for its answer."))
         elif seat is None and len(self._seats) >= _ROOMS:
             self._decline(packet, TooManyRooms())
@@ -287,7 +293,7 @@ class Connection:
         self._say("closed", {"code": code, "message": reason.detail})
         if not again:
             self._session.send(packets.disconnected())
-        self._session.close(refusal)
+        self._session.close(refusal, again=again)
 
 
 class _OwnSeat(Seat):

@@ -19,8 +19,7 @@ __all__ = ["LARGEST", "SocketIO"]
 
 _PROTOCOL: Final = "4"
 _CLOSED: Final = "websocket.disconnect"
-_PACKETS: Final = 100
-"""In the body of one POST."""
+_LEFT: Final = "http.disconnect"
 _UPGRADE_S: Final = 10.0
 """How long a WebSocket may take until it goes on with a session that polls."""
 
@@ -49,7 +48,7 @@ class PolledTwice(Conflict):
 
 
 class BadPayload(Invalid):
-    """The body is no payload of Engine.IO: texts, at most 100 of them, and no binary ones."""
+    """The body is no payload of Engine.IO as this server reads it: whole texts, and no binary ones. Connect again."""
 
 
 class SocketIO:
@@ -86,8 +85,14 @@ async def _poll(realtime: Realtime, asked: dict[str, str], method: str, receive:
         raise PolledTwice
     if method == "GET":
         return await _polled(session, receive)
-    for packet in await _payload(receive):
-        await session.receive(packet)
+    try:
+        packets = await _payload(receive)
+    except BadPayload:
+        session.close(refusals.BAD_PACKET, again=True)
+        raise
+    for packet in packets:
+        if not session.ended:
+            await session.receive(packet)
     return "ok"
 
 
@@ -101,7 +106,7 @@ async def _polled(session: Session, receive: Receive) -> str:
 
 
 async def _left(session: Session, receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
+    while (await receive())["type"] != _LEFT:
         pass
     session.end()
 
@@ -110,6 +115,8 @@ async def _payload(receive: Receive) -> list[str]:
     body = b""
     while True:
         message = await receive()
+        if message["type"] == _LEFT:
+            raise BadPayload
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
@@ -117,7 +124,7 @@ async def _payload(receive: Receive) -> list[str]:
         texts: list[str] = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:
         raise BadPayload from None
-    if len(texts) > _PACKETS or any(text[:1] in {"", "b"} for text in texts):
+    if any(text[:1] in {"", "b"} for text in texts):
         raise BadPayload
     return texts
 
