@@ -49,7 +49,7 @@ from kijko.realtime.websocket import ProjectSocket
 from kijko.routers import API, DOCS, ROOT
 from kijko.routers.dispatch import Dispatch, mount
 from kijko.routers.health import checkup
-from kijko.routers.openapi import openapi_of, unique_id
+from kijko.routers.openapi import Described, unique_id
 from kijko.routers.problems import handle_errors
 from kijko.routers.route import Route
 from kijko.services import api_keys, model_keys
@@ -133,7 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.trusted_proxies = networks(settings.http.trusted_proxies)
     handle_errors(app)
     app.router = _routes(app.router.lifespan_context, with_docs=settings.with_docs)
-    app.openapi = _described(app)  # type: ignore[method-assign]  # the framework's own way to replace the document
+    app.openapi = app.state.described = Described(app)  # type: ignore[method-assign]  # the framework's own way to replace the document
     return app
 
 
@@ -183,17 +183,6 @@ def _limits_apart(settings: Settings) -> Limits:
         ("/webhooks/", _WEBHOOK_BYTES),
         ("/socket.io/", transports.LARGEST),
     )
-
-
-def _described(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-
-    def described() -> dict[str, Any]:
-        if not made:
-            made.append(openapi_of(app))
-        return made[0]
-
-    return described
 
 
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

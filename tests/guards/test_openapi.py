@@ -70,8 +70,8 @@ def test_each_error_is_a_problem_with_its_codes_and_an_example_of_each(method: s
         assert content["examples"]
         for code, example in content["examples"].items():
             assert f"`{code}`" in answer["description"]
-            assert example["value"]["code"] == code
-            assert example["value"]["status"] == int(status)
+            assert resolved(example)["value"]["code"] == code
+            assert resolved(example)["value"]["status"] == int(status)
 
 
 def has_example(schema: Json) -> bool:
@@ -238,7 +238,7 @@ def test_a_code_that_several_features_have_is_told_in_the_words_of_this_one(
     method: str, path: str, status: str, code: str, sentence: str
 ) -> None:
     answer = DOCUMENT["paths"][path][method]["responses"][status]
-    example = answer["content"]["application/problem+json"]["examples"][code]
+    example = resolved(answer["content"]["application/problem+json"]["examples"][code])
     assert example["value"]["detail"].startswith(sentence)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kijko.models.base import Request, Text, Timestamp, Wire
+from kijko.models.base import EmailAddress, Request, Text, Timestamp, Wire
 from kijko.models.enums import OrganizationRole, PlanTier
 
 EMAIL_EXAMPLE = "ada@example.org"
@@ -17,6 +17,8 @@ Provider = Literal["google", "github"]
 LoginPassword = Annotated[Text, Field(max_length=1024, examples=["correct horse battery staple"])]
 Token = Annotated[Text, Field(min_length=1, max_length=8192)]
 Email = Annotated[Text, Field(min_length=1, max_length=1024, examples=[EMAIL_EXAMPLE])]
+NewEmail = Annotated[Email, Field(json_schema_extra={"format": "email"})]
+"""One that must be an address: `services.identity.rules` says when it is none."""
 Name = Annotated[Text, Field(max_length=1024)]
 
 
@@ -29,7 +31,7 @@ class SnakeRequest(Request):
 class SignupRequest(SnakeRequest):
     """A new person."""
 
-    email: Email
+    email: NewEmail
     password: Annotated[LoginPassword, Field(description="At least 8 and at most 128 characters, not the e-mail.")]
     first_name: Annotated[Name, Field(examples=["Ada"])]
     last_name: Annotated[Name, Field(examples=["Lovelace"])]
@@ -63,7 +65,7 @@ class LogoutRequest(SnakeRequest):
 class ForgotPasswordRequest(SnakeRequest):
     """Whose password was forgotten."""
 
-    email: Email
+    email: NewEmail
 
 
 class ChangePasswordRequest(SnakeRequest):
@@ -137,7 +139,7 @@ class UserProfile(BaseModel):
     )
 
     id: UUID
-    email: str
+    email: EmailAddress
     first_name: str
     last_name: str
     org_id: UUID

@@ -15,6 +15,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PlainSerializer,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -83,7 +84,11 @@ def _no_nul_anywhere(value: Any) -> Any:  # any JSON
     return value
 
 
-Timestamp = Annotated[datetime, PlainSerializer(_utc, return_type=str, when_used="json")]
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(_utc, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """ISO 8601 in UTC with a Z."""
 
 Amount = Annotated[Decimal, PlainSerializer(_number, return_type=float, when_used="json")]
@@ -96,10 +101,32 @@ JsonValue = Annotated[Any, BeforeValidator(_no_nul_anywhere)]
 """Any JSON that Postgres can keep."""
 
 
-class Wire(BaseModel):
-    """A shape of the contract that goes out. Built from rows by attribute."""
+EmailAddress = Annotated[str, WithJsonSchema({"type": "string", "format": "email"})]
+"""An address as an answer has it. What comes in is checked by `services.identity.rules`."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+Uri = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
+"""A whole address, as an answer has it."""
+
+UriReference = Annotated[str, WithJsonSchema({"type": "string", "format": "uri-reference"})]
+"""A path on this server, or a whole address."""
+
+ABSENT_MAY_BE: Final = ConfigDict(json_schema_serialization_defaults_required=False)
+"""For a shape that goes out without those of its fields that have a default and nothing to say."""
+
+
+class Wire(BaseModel):
+    """A shape of the contract that goes out. Built from rows by attribute.
+
+    All of its fields are always written, null where there is nothing, and so it is described; a shape that leaves some
+    out says so: ABSENT_MAY_BE.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        from_attributes=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Request(Wire):
@@ -125,9 +152,12 @@ class Request(Wire):
 
 
 class Part(Wire):
-    """A shape inside of a request: a name that it does not have is refused. What may be any JSON stays open."""
+    """A shape inside of a request: a name that it does not have is refused. What may be any JSON stays open.
 
-    model_config = ConfigDict(extra="forbid")
+    Where it is kept and goes out again, it goes out as it came in.
+    """
+
+    model_config = ConfigDict(extra="forbid") | ABSENT_MAY_BE
 
 
 def _slips(shape: type[BaseModel], given: dict[str, Any]) -> list[str]:
@@ -147,6 +177,15 @@ def absent_stays(*examples: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
         for field in schema["properties"].values():
             field.pop("default", None)
         schema["examples"] = list(examples)
+
+    return changed
+
+
+def left_out(*names: str) -> Callable[[dict[str, Any]], None]:  # Any: JSON
+    """For the `json_schema_extra` of an answer: it may be without these fields, by their names on the wire."""
+
+    def changed(schema: dict[str, Any]) -> None:
+        schema["required"] = [name for name in schema["required"] if name not in names]
 
     return changed
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kijko.models.base import Wire
+from kijko.models.enums import ModelProvider
 
 Price = Annotated[str, Field(description="US dollars for a million tokens of a short prompt, exact.")]
 
@@ -13,7 +14,7 @@ class ModelInfo(Wire):
     """A model of a provider, and whether there is a key to run it with."""
 
     id: str
-    provider: str
+    provider: Annotated[str, Field(json_schema_extra={"enum": ["local", *ModelProvider]})]
     name: str
     context_tokens: Annotated[int, Field(description="How much it takes.")]
     input_price: Price

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, StringConstraints
 
-from kijko.models.base import Request, Text, Timestamp, Wire
+from kijko.models.base import Request, Text, Timestamp, Uri, Wire
 from kijko.models.enums import GitProvider
 
 
@@ -14,7 +14,7 @@ class OAuthConnection(Wire):
     provider: GitProvider
     connected: bool
     username: str | None = None
-    avatar_url: str | None = None
+    avatar_url: Uri | None = None
     connected_at: Timestamp | None = None
     scope: list[str] | None = None
 
@@ -22,7 +22,7 @@ class OAuthConnection(Wire):
 class ConnectResponse(Wire):
     """Where to send the browser."""
 
-    auth_url: str
+    auth_url: Uri
 
 
 class ConnectCallbackRequest(Request):
@@ -43,7 +43,7 @@ class BatchRepository(Wire):
     id: str
     name: str
     full_name: str
-    url: str
+    url: Uri
     is_private: bool
     last_updated: Timestamp
     is_archived: bool

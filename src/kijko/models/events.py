@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
-from kijko.models.base import Amount, Timestamp, Wire
+from kijko.models.base import ABSENT_MAY_BE, Amount, Timestamp, Wire
 from kijko.models.enums import IngestionPhase, ProjectStatus
 from kijko.models.executions import SkillExecution
 from kijko.models.projects import IngestionMetrics
@@ -97,6 +97,8 @@ class ActivityNew(Wire):
 class UserStatus(Wire):
     """A person who shares an organization with you has come, or has gone."""
 
+    model_config = ABSENT_MAY_BE
+
     user_id: UUID
     status: Literal["online", "offline"]
     since: Timestamp | None = None
@@ -119,6 +121,8 @@ class Gap(Wire):
 
 class LeftRoom(Wire):
     """You left that room; with a code, because you may not be in it any more."""
+
+    model_config = ABSENT_MAY_BE
 
     room: str
     code: str | None = None
@@ -144,6 +148,8 @@ class Nothing(Wire):
 
 class Join(Wire):
     """Hear a room, from what follows that id on or from now. Answered {ok: true, room, lastId} when it is live."""
+
+    model_config = ABSENT_MAY_BE
 
     room: str
     last_id: str | None = None

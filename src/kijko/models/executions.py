@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from kijko.models.base import Amount, JsonValue, Page, Request, Text, Timestamp, Wire
+from kijko.models.base import Amount, JsonValue, Page, Request, Text, Timestamp, Wire, left_out
 from kijko.models.enums import ExecutionErrorCode, ExecutionStatus, ExecutionType
 from kijko.models.habits import Habit
 from kijko.models.reflexes import Reflex
@@ -48,6 +48,8 @@ class Citation(Wire):
 class SkillExecution(Wire):
     """One run of a skill, with what it gave and what it cost."""
 
+    model_config = ConfigDict(json_schema_extra=left_out("renderedPrompt"))
+
     id: UUID
     skill_id: UUID | None = None
     user_id: UUID
@@ -68,7 +70,9 @@ class SkillExecution(Wire):
     attempts: int | None = None
     retry_of: UUID | None = None
     citations: list[Citation] | None = None
-    rendered_prompt: str | None = None
+    rendered_prompt: Annotated[str | None, Field(description="Of one that is read by itself; lists are without.")] = (
+        None
+    )
     executed_at: Timestamp
     completed_at: Timestamp | None = None
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from kijko.models.base import Wire
+from kijko.models.base import ABSENT_MAY_BE, Wire
 
 
 class Condition(StrEnum):
@@ -17,6 +17,8 @@ class Condition(StrEnum):
 
 class Check(Wire):
     """One dependency."""
+
+    model_config = ABSENT_MAY_BE
 
     status: Condition
     latency_ms: float = Field(description="How long it took to answer, or to be given up on, in milliseconds.")

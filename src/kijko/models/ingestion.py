@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StrictBool
 
-from kijko.models.base import Amount, Page, Request, Timestamp, Wire
+from kijko.models.base import Amount, Page, Request, Timestamp, UriReference, Wire
 from kijko.models.enums import IngestionPhase
 from kijko.models.projects import IngestionMetrics
 
@@ -36,7 +36,7 @@ class StartIngestionResponse(Wire):
     job_id: UUID
     project_id: UUID
     status: Literal["processing"] = "processing"
-    ws_namespace_url: str
+    ws_namespace_url: UriReference
     estimated_duration_seconds: float
 
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 from kijko.models.base import Part, Request, Text, Wire, absent_stays
 from kijko.models.enums import NotificationLevel, ProjectMemberRole
 
-MemberEmail = Annotated[Text, StringConstraints(max_length=1024)]
+MemberEmail = Annotated[Text, StringConstraints(max_length=1024), Field(json_schema_extra={"format": "email"})]
 InviteMessage = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=1000)]
 
 

@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from kijko.models.base import Request, Text, Timestamp, Wire, composed, readable
+from kijko.models.base import EmailAddress, Request, Text, Timestamp, Wire, composed, readable
 from kijko.models.enums import OrganizationRole, PlanTier
 
 OrganizationName = Annotated[
@@ -40,7 +40,7 @@ class OrganizationMember(Wire):
     """Somebody in an organization."""
 
     user_id: UUID
-    email: str
+    email: EmailAddress
     name: str | None = None
     role: OrganizationRole
     joined_at: Timestamp
@@ -59,7 +59,7 @@ class OrganizationInvitationRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"email": "grace@example.org", "role": "member"}]})
 
-    email: Annotated[Text, StringConstraints(max_length=1024)]
+    email: Annotated[Text, StringConstraints(max_length=1024), Field(json_schema_extra={"format": "email"})]
     role: OrganizationRole
 
 
@@ -67,7 +67,7 @@ class OrganizationInvitation(Wire):
     """An open invitation. With a `projectId` it is one into that project, which holds a seat here as well."""
 
     id: UUID
-    email: str
+    email: EmailAddress
     role: OrganizationRole
     project_id: UUID | None = None
     invited_by: UUID

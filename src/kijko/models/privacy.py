@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from kijko.models.base import Timestamp, Wire
+from kijko.models.base import ABSENT_MAY_BE, Timestamp, Wire
 
 Progress = Literal["pending", "running", "done"]
 
@@ -28,6 +28,8 @@ class DeletionReceipt(Wire):
 
 class DeletionStatus(Wire):
     """How far a deletion is; with the receipt once it is done."""
+
+    model_config = ABSENT_MAY_BE
 
     status: Progress
     steps: list[DeletionStep]

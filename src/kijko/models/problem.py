@@ -14,7 +14,7 @@ from kijko.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from kijko.models.base import Wire
+from kijko.models.base import UriReference, Wire
 
 _STATUS: tuple[tuple[type[AppError], HTTPStatus], ...] = (
     (Invalid, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -45,7 +45,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
 class Problem(Wire):
     """An error as the web app and every client read it: `detail` is for people, `code` for programs."""
 
-    type: str = "about:blank"
+    type: UriReference = "about:blank"
     title: str
     status: int
     detail: str

@@ -7,11 +7,13 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictB
 
 from kijko.models.base import (
     Amount,
+    EmailAddress,
     Page,
     Part,
     Request,
     Text,
     Timestamp,
+    Uri,
     Wire,
     absent_stays,
     composed,
@@ -37,7 +39,12 @@ ProjectName = Annotated[
     BeforeValidator(composed),
     AfterValidator(readable),
 ]
-WebhookUrl = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(no_nul)]
+WebhookUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(no_nul),
+    Field(json_schema_extra={"format": "uri"}),
+]
 Description = Annotated[Text, StringConstraints(max_length=2000)]
 Pattern = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(no_nul)]
 EmbeddingModel = Annotated[
@@ -48,8 +55,14 @@ ProjectSort = Literal["name", "-name", "createdAt", "-createdAt", "updatedAt", "
 """The order of a list; with a minus, the last comes first."""
 
 
+_WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
+"""For a part of a request that goes out with the defaults of what was not given."""
+
+
 class MetadataOptions(Part):
     """What is kept beside the code."""
+
+    model_config = _WHOLE
 
     function_signatures: StrictBool = True
     import_dependencies: StrictBool = True
@@ -61,12 +74,16 @@ class MetadataOptions(Part):
 class PatternFilters(Part):
     """Which files are taken."""
 
+    model_config = _WHOLE
+
     language_patterns: Patterns = Field(default_factory=list)
     exclude_patterns: Patterns = Field(default_factory=list)
 
 
 class ProcessingOptions(Part):
     """How an ingestion works. `anonymizeSecrets` is the project's own field of that name, under its second name."""
+
+    model_config = _WHOLE
 
     anonymize_secrets: StrictBool = True
     parallel_processing: StrictBool = True
@@ -82,6 +99,17 @@ class AdvancedSettings(Part):
     embedding_model: EmbeddingModel | None = None
     pattern_filters: PatternFilters | None = None
     processing_options: ProcessingOptions | None = None
+
+
+class ProjectSettings(Wire):
+    """AdvancedSettings as they hold: what was set, and the default of what was not."""
+
+    webhook_url: Annotated[Uri | None, Field(description="Null, too, for whoever may not change it.")] = None
+    metadata_options: MetadataOptions
+    output_format: OutputFormat
+    embedding_model: str | None = None
+    pattern_filters: PatternFilters
+    processing_options: ProcessingOptions
 
 
 class Project(Wire):
@@ -110,7 +138,7 @@ class Project(Wire):
 class ProjectDetails(Project):
     """A project with its settings, as they hold: what was set, and the default of what was not."""
 
-    settings: AdvancedSettings
+    settings: ProjectSettings
 
 
 class CreateProjectRequest(Request):
@@ -190,9 +218,9 @@ class ProjectMember(Wire):
     id: UUID
     project_id: UUID
     user_id: UUID | None = None
-    email: str
+    email: EmailAddress
     name: str | None = None
-    avatar_url: str | None = None
+    avatar_url: Uri | None = None
     role: ProjectMemberRole
     notify_on_ingestion: bool
     notify_on_error: bool

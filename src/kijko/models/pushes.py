@@ -4,13 +4,13 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
-from kijko.models.base import Wire
+from kijko.models.base import Uri, Wire
 
 
 class RepositoryWebhook(Wire):
     """What to enter at GitHub or GitLab, so that a push starts the next ingestion."""
 
-    url: str
+    url: Uri
     secret: str
 
 

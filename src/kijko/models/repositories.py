@@ -6,14 +6,17 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from kijko.models.base import Request, Text, Timestamp, Wire, absent_stays, no_nul
+from kijko.models.base import Request, Text, Timestamp, Uri, Wire, absent_stays, no_nul
 from kijko.models.enums import GitProvider, RepositoryStatus
 
 _NO_BRANCH: Final = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|$)|(?:^|/)\.|[./]$|^[-/]|^@$|^refs/heads/"
 )
 RepositoryUrl = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(no_nul)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000),
+    AfterValidator(no_nul),
+    Field(json_schema_extra={"format": "uri"}),
 ]
 
 
@@ -44,7 +47,7 @@ class ProjectRepository(Wire):
     id: UUID
     project_id: UUID
     provider: GitProvider
-    repository_url: str
+    repository_url: Uri
     repository_name: str
     branch: str = Field(description="`HEAD`: the default one, whose name is known when it was fetched.")
     status: RepositoryStatus
@@ -104,7 +107,7 @@ class RepositoryValidation(Wire):
 
     valid: bool
     error: str | None = None
-    provider: str | None = None
+    provider: GitProvider | None = None
     repo_name: str | None = None
 
 
@@ -122,7 +125,7 @@ class RepoInfo(Wire):
     name: str
     full_name: str
     provider: GitProvider
-    url: str
+    url: Uri
     default_branch: str
     commits_per_month: int
     file_count: int
@@ -145,7 +148,7 @@ class FullRepositoryValidation(Wire):
 class RecentRepo(Wire):
     """A repository that the person has used."""
 
-    repo_url: str
+    repo_url: Uri
     repo_name: str
     last_analyzed: Timestamp
     usage_count: int

@@ -2,15 +2,15 @@
 
 from pydantic import ConfigDict
 
-from kijko.models.base import Wire
+from kijko.models.base import UriReference, Wire
 
 
 class Links(Wire):
     """Where to go on. The documentation's addresses are null where it is not served."""
 
-    docs: str | None = None
-    openapi: str | None = None
-    health: str
+    docs: UriReference | None = None
+    openapi: UriReference | None = None
+    health: UriReference
 
 
 class Welcome(Wire):

@@ -15,7 +15,19 @@ from pydantic import (
     model_validator,
 )
 
-from kijko.models.base import JsonValue, Page, Part, Request, Text, Timestamp, Wire, absent_stays, composed, readable
+from kijko.models.base import (
+    ABSENT_MAY_BE,
+    JsonValue,
+    Page,
+    Part,
+    Request,
+    Text,
+    Timestamp,
+    Wire,
+    absent_stays,
+    composed,
+    readable,
+)
 from kijko.models.enums import SkillCategory, SkillOutputFormat
 
 SkillName = Annotated[
@@ -27,7 +39,8 @@ SkillName = Annotated[
 PromptTemplate = Annotated[Text, StringConstraints(min_length=1, max_length=100_000)]
 Description = Annotated[Text, StringConstraints(max_length=2000)]
 StopSequence = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-FieldName = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")]
+_FIELD_NAME = r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
+FieldName = Annotated[Text, StringConstraints(pattern=_FIELD_NAME), Field(json_schema_extra={"pattern": _FIELD_NAME})]
 
 
 LARGEST_SCHEMA = 50_000
@@ -114,7 +127,10 @@ def _distinct(given: list[InputSchemaField] | None) -> list[InputSchemaField] | 
 
 ModelName = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 InputSchema = Annotated[list[InputSchemaField], Field(max_length=100), AfterValidator(_distinct)]
-Parameters = Annotated[SkillParameters, BeforeValidator(lambda given: {} if given is None else given)]
+Parameters = Annotated[
+    SkillParameters,
+    BeforeValidator(lambda given: {} if given is None else given, json_schema_input_type=SkillParameters | None),
+]
 
 
 class CreateSkillRequest(Request):
@@ -241,6 +257,8 @@ class BulkResult(Wire):
 
 class ExportedContext(Wire):
     """A context without its project, which is nobody else's."""
+
+    model_config = ABSENT_MAY_BE
 
     query: str | None = None
     max_tokens: int | None = None

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api-keys", tags=["keys"])
 _KEY = "/{keyId}"
 
 
-@router.get("", response_model=list[ApiKey], summary="List API keys", responses=problems())
+@router.get("", response_model=list[ApiKey], name="list_api_keys", summary="List API keys", responses=problems())
 async def list_own(reader: CurrentReader) -> Response:
     """Your API keys in the active organization, newest first; for its owners and admins, everybody's."""
     return JsonBytes(await api_keys.list_own(reader))
@@ -26,6 +26,7 @@ async def list_own(reader: CurrentReader) -> Response:
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=ApiKeyWithSecret,
+    name="create_api_key",
     summary="Make an API key",
     responses=problems("ORGANIZATION_NOT_FOUND", "API_KEY_LIMIT"),
 )
@@ -42,6 +43,7 @@ async def create(body: CreateApiKeyRequest, principal: CurrentPrincipal, tx: Cur
     _KEY + "/rotate",
     status_code=status.HTTP_201_CREATED,
     response_model=ApiKeyWithSecret,
+    name="rotate_api_key",
     summary="Rotate an API key",
     responses=problems("API_KEY_NOT_FOUND", "API_KEY_OVER", "API_KEY_LIMIT"),
 )
@@ -56,7 +58,13 @@ async def rotate(
     return _shown_once(await api_keys.rotate(tx, key_id, grace_s=grace_s, most=most))
 
 
-@router.delete(_KEY, response_model=Success, summary="Revoke an API key", responses=problems("API_KEY_NOT_FOUND"))
+@router.delete(
+    _KEY,
+    response_model=Success,
+    name="revoke_api_key",
+    summary="Revoke an API key",
+    responses=problems("API_KEY_NOT_FOUND"),
+)
 async def revoke(key_id: ApiKeyId, tx: CurrentTx) -> Success:
     """Ends a key at once, everywhere, with the sockets that it opened. Owners and admins may revoke anybody's."""
     await api_keys.revoke(tx, key_id)

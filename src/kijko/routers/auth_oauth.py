@@ -25,6 +25,8 @@ _PATH: Final = "/api"  # the cookie is for /api/auth/… and /api/v1/auth/…
 @router.get(
     "/callback",
     status_code=status.HTTP_302_FOUND,
+    response_class=Response,
+    name="oauth_callback",
     summary="Come back from Google or GitHub",
     responses={302: {"description": _TO_WEB}},
 )
@@ -70,7 +72,7 @@ def _to_web(desk: identity.Desk, **said: str) -> Response:
     return Response(status_code=status.HTTP_302_FOUND, headers={"location": target})
 
 
-@router.post("/token", summary="Exchange the one-time code", responses=problems("INVALID_CODE"))
+@router.post("/token", name="exchange_code", summary="Exchange the one-time code", responses=problems("INVALID_CODE"))
 async def exchange(body: CodeRequest, desk: CurrentDesk) -> TokenResponse:
     """Gives the tokens of a finished sign-in for the code of the fragment: once, and within a minute."""
     return TokenResponse.model_validate(await identity.redeem(desk, body.code))
@@ -79,6 +81,8 @@ async def exchange(body: CodeRequest, desk: CurrentDesk) -> TokenResponse:
 @router.get(
     "/{provider}",
     status_code=status.HTTP_302_FOUND,
+    response_class=Response,
+    name="begin_oauth",
     summary="Sign in with Google or GitHub",
     responses=problems(UnknownProvider) | {302: {"description": "To the provider, by way of the sign-in server."}},
 )

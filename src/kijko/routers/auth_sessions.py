@@ -66,6 +66,7 @@ async def list_identities(desk: CurrentDesk, principal: CurrentPrincipal) -> lis
 @router.delete(
     "/identities/{provider}",
     status_code=status.HTTP_204_NO_CONTENT,
+    name="disconnect_identity",
     summary="Disconnect a Google or GitHub account",
     responses=problems("IDENTITY_NOT_FOUND", "LAST_CREDENTIAL", "UNAVAILABLE"),
 )

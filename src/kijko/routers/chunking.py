@@ -15,6 +15,7 @@ router = APIRouter(tags=["projects"])
 @router.get(
     "/projects/{projectId}/chunking-webhook",
     response_model=ChunkingWebhook,
+    name="get_chunking_webhook",
     summary="Read the chunking webhook's secret",
     responses=problems("PROJECT_NOT_FOUND"),
 )

@@ -23,6 +23,7 @@ Provider = Annotated[str, Path(description="github, gitlab, bitbucket or azure."
 @router.get(
     "/oauth/connections",
     response_model=list[OAuthConnection],
+    name="list",
     summary="List connected git accounts",
     responses=problems(),
 )
@@ -34,6 +35,7 @@ async def list_own(reader: CurrentReader) -> list[OAuthConnection]:
 @router.post(
     "/oauth/connect/{provider}",
     response_model=ConnectResponse,
+    name="begin",
     summary="Begin to connect a git account",
     responses=problems(UnknownGitProvider, "PROVIDER_NOT_CONFIGURED"),
 )
@@ -45,6 +47,7 @@ async def connect(provider: Provider, desk: ProjectsDesk, tx: CurrentTx) -> Conn
 @router.post(
     "/oauth/callback",
     response_model=OAuthConnection,
+    name="finish",
     summary="Finish connecting a git account",
     responses=problems("PROVIDER_NOT_CONFIGURED", "INVALID_AUTHORIZATION"),
 )
@@ -70,6 +73,7 @@ async def disconnect(provider: Provider, desk: ProjectsDesk, principal: CurrentP
 @router.get(
     "/repositories/batch",
     response_model=BatchRepositories,
+    name="list_repositories",
     summary="List a git account's repositories",
     responses=problems("NOT_AUTHENTICATED", "PROVIDER_NOT_CONFIGURED"),
 )

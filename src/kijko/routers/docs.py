@@ -1,5 +1,6 @@
 """The documentation as a page, from files of this package and of fastapi-swagger: no other server is asked."""
 
+from asyncio import to_thread
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -9,7 +10,9 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from kijko.core.errors import NotFound
+from kijko.routers.answers import JsonBytes
 from kijko.routers.asyncapi import asyncapi_of
+from kijko.routers.openapi import Described
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,7 +55,8 @@ async def asset(asset: str) -> Response:
 @router.get("/openapi.json", summary="The documentation for programs (OpenAPI 3.1)")
 async def document(request: Request) -> Response:
     """Every operation and shape of the API."""
-    return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
+    described: Described = request.app.state.described
+    return JsonBytes(await to_thread(described.written))
 
 
 @router.get("/asyncapi.json", summary="The events, for programs (AsyncAPI 3.0)")

@@ -29,7 +29,6 @@ _FILE: Final = {
         "text/csv": {"schema": {"type": "string"}, "example": "id,skillId,skillName,…\r\n7f0c3a52-…,…,Summarise,…\r\n"},
         "application/json": {
             "schema": {"type": "array", "items": {"type": "object"}},
-            "example": [{"id": "7f0c3a52-5a0e-4d0a-9d4b-3a0f6f0c2b11", "skillName": "Summarise", "status": "failed"}],
         },
     },
     "description": "The file.",
@@ -56,7 +55,7 @@ async def _filter(
 Wanted = Annotated[executions.Filter, Depends(_filter)]
 
 
-@router.get("", response_model=ExecutionPage, summary="List executions", responses=problems())
+@router.get("", response_model=ExecutionPage, name="list", summary="List executions", responses=problems())
 async def list_page(*, reader: CurrentReader, wanted: Wanted, limit: Limit = 20, offset: Offset = 0) -> Response:
     """The executions that you may see, newest first, each with its skill as it is now.
 
@@ -65,13 +64,25 @@ async def list_page(*, reader: CurrentReader, wanted: Wanted, limit: Limit = 20,
     return JsonBytes(await executions.list_page(reader, wanted, limit=limit, offset=offset))
 
 
-@router.get("/recent", response_model=list[ExecutionWithSkill], summary="Read the newest", responses=problems())
+@router.get(
+    "/recent",
+    response_model=list[ExecutionWithSkill],
+    name="list_recent",
+    summary="Read the newest",
+    responses=problems(),
+)
 async def recent(*, reader: CurrentReader, limit: Limit = 10) -> Response:
     """The newest executions, each with its skill as it is now."""
     return JsonBytes(await executions.recent(reader, limit))
 
 
-@router.get("/running", response_model=list[ExecutionWithSkill], summary="Read what is under way", responses=problems())
+@router.get(
+    "/running",
+    response_model=list[ExecutionWithSkill],
+    name="list_running",
+    summary="Read what is under way",
+    responses=problems(),
+)
 async def running(*, reader: CurrentReader, limit: Limit = 100) -> Response:
     """The executions that run, then those that wait for a worker, each newest first; 100 at most.
 
@@ -119,6 +130,7 @@ async def cleanup(
 @router.get(
     "/{executionId}/full",
     response_model=ExecutionWithSkill,
+    name="get_full",
     summary="Read an execution with its skill",
     responses=problems("EXECUTION_NOT_FOUND"),
 )

@@ -20,39 +20,7 @@ _SUFFIXES: Final[dict[exports.Format, str]] = {"json": "json", "markdown": "md"}
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _FILE: Final = {
     "content": {
-        "application/json": {
-            "schema": {"type": "object"},
-            "example": {
-                "project": {"id": "7f0c3a52-5a0e-4d0a-9d4b-3a0f6f0c2b11", "name": "Payments", "description": None},
-                "exportedAt": "2026-11-28T09:12:29Z",
-                "tokenizer": "cl100k_base",
-                "maxTokens": 500,
-                "totalFiles": 3,
-                "totalTokens": 1240,
-                "tree": [{"path": "shop", "files": 2, "tokens": 1228}],
-                "files": [
-                    {
-                        "path": "README.md",
-                        "repository": "example",
-                        "language": "markdown",
-                        "lines": 2,
-                        "tokens": 12,
-                        "part": "whole",
-                        "content": "# Example\n\nA shop.\n",
-                    },
-                    {
-                        "path": "shop/cart.py",
-                        "repository": "example",
-                        "language": "python",
-                        "lines": 90,
-                        "tokens": 828,
-                        "part": "signatures",
-                        "content": "5: class Cart\n",
-                    },
-                ],
-                "leftOut": {"files": 1, "tokens": 400, "names": ["shop/pay.py"]},
-            },
-        },
+        "application/json": {"schema": {"type": "object"}},
         "text/markdown": {
             "schema": {"type": "string"},
             "example": "# Payments\n\n3 files, 1240 tokens (cl100k_base).\n\n## Files\n",

@@ -57,6 +57,7 @@ async def ingest(
 @router.post(
     "/cancel-ingestion",
     response_model=Success,
+    name="cancel_ingestion",
     summary="Cancel an ingestion",
     responses=problems("PROJECT_NOT_FOUND", "NO_ACTIVE_INGESTION"),
 )
@@ -69,6 +70,7 @@ async def cancel(project_id: ProjectId, tx: CurrentTx, outside: Outside) -> Succ
 @router.get(
     "/progress",
     response_model=IngestionProgress | None,
+    name="get_progress",
     summary="Read how an ingestion goes",
     responses=problems("PROJECT_NOT_FOUND"),
 )
@@ -80,6 +82,7 @@ async def progress(project_id: ProjectId, reader: CurrentReader) -> Response:
 @router.get(
     "/ingestions",
     response_model=IngestionPage,
+    name="list_ingestions",
     summary="List a project's ingestions",
     responses=problems("PROJECT_NOT_FOUND"),
 )

@@ -20,6 +20,7 @@ router = APIRouter(tags=["organizations"])
 @router.post(
     "/invitations/{token}/accept",
     response_model=ProjectMember | OrganizationMember,
+    name="accept_invitation",
     summary="Accept an invitation",
     responses=problems(
         InvitationNotFound, "INVITATION_EXPIRED", "WRONG_RECIPIENT", "SEAT_LIMIT", "RATE_LIMITED", "UNAVAILABLE"

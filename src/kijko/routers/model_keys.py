@@ -18,7 +18,13 @@ router = APIRouter(prefix="/model-keys", tags=["keys"])
 Provider = Annotated[str, Path(description="anthropic, google or openai.")]
 
 
-@router.get("", response_model=list[ModelKey], summary="List model keys", responses=problems("ORGANIZATION_NOT_FOUND"))
+@router.get(
+    "",
+    response_model=list[ModelKey],
+    name="list_model_keys",
+    summary="List model keys",
+    responses=problems("ORGANIZATION_NOT_FOUND"),
+)
 async def list_all(reader: CurrentReader) -> Response:
     """The providers at which the organization has a key of its own. For owners and admins; no key is ever shown."""
     return JsonBytes(await model_keys.list_all(reader))
@@ -27,6 +33,7 @@ async def list_all(reader: CurrentReader) -> Response:
 @router.put(
     "/{provider}",
     response_model=ModelKey,
+    name="set_model_key",
     summary="Set a model key",
     responses=problems(UnknownModelProvider, "ORGANIZATION_NOT_FOUND"),
 )
@@ -43,6 +50,7 @@ async def put(
 @router.delete(
     "/{provider}",
     response_model=Success,
+    name="delete_model_key",
     summary="Delete a model key",
     responses=problems(UnknownModelProvider, "MODEL_KEY_NOT_FOUND"),
 )

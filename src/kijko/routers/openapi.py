@@ -1,8 +1,10 @@
 """The API described for programs: FastAPI's document, completed with what holds for every operation."""
 
 from collections.abc import Iterable
+from threading import Lock
 from typing import Any, Final
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -11,7 +13,10 @@ from kijko.core.errors import AppError
 from kijko.middleware.errors import MalformedJson
 from kijko.models.problem import Problem
 from kijko.routers import headers
+from kijko.routers.examples import example_of
 from kijko.routers.idempotency import APART
+from kijko.routers.openapi_shapes import share_problems, tidy
+from kijko.routers.openapi_tags import TAGS
 from kijko.routers.problems import Responses, problems
 from kijko.routers.public import PUBLIC
 from kijko.routers.scopes import needed
@@ -46,6 +51,38 @@ _KEY_PARAMETER: Final[Json] = {
 }
 
 
+_KEYS: Final[Json] = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "kjk_…",
+    "description": "An API key, made at POST /api/api-keys, where a token would stand. The operation names the scope "
+    "that it needs.",
+}
+
+
+class Described:
+    """An app's document, made when it is first asked for, once. It takes half a second: ask on a thread."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._lock = Lock()
+        self._made: Json | None = None
+        self._written: bytes | None = None
+
+    def __call__(self) -> Json:
+        """The document."""
+        with self._lock:
+            if self._made is None:
+                self._made = openapi_of(self._app)
+            return self._made
+
+    def written(self) -> bytes:
+        """The same as JSON."""
+        if self._written is None:
+            self._written = orjson.dumps(self())
+        return self._written
+
+
 def openapi_of(app: FastAPI) -> Json:
     """The OpenAPI 3.1 document of the app's routes."""
     document = get_openapi(
@@ -54,17 +91,21 @@ def openapi_of(app: FastAPI) -> Json:
         description=_INTRODUCTION.strip(),
         routes=app.routes,
         openapi_version="3.1.0",
+        tags=[{"name": name, "description": description} for name, description in TAGS.items()],
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(by_alias=True, mode="serialization")
     for name in ("HTTPValidationError", "ValidationError"):  # ours are Problems
         schemas.pop(name, None)
     document["components"]["headers"] = dict(headers.HEADERS)
+    document["components"]["securitySchemes"]["apiKey"] = _KEYS
     counted = {route.unique_id for route in _routes(app) if headers.is_counted(route.dependant)}
     for path, operations in document["paths"].items():
         for method in _METHODS & operations.keys():
             operation = operations[method]
             _complete(operation, method.upper(), path, counted=operation["operationId"] in counted)
+    share_problems(document)
+    tidy(document)
     return document
 
 
@@ -73,8 +114,11 @@ def _routes(app: FastAPI) -> Iterable[APIRoute]:
 
 
 def unique_id(route: APIRoute) -> str:
-    """An operation's id for generated clients: `skills_create`."""
-    return "_".join((*map(str, route.tags[:1]), route.name))
+    """An operation's id for generated clients, its tag and its name: `skills_create`.
+
+    The name is the route's function's, unless that reads well in its module alone: then the route has a `name`.
+    """
+    return "_".join((*map(str, route.tags[:1]), route.name)).replace(" ", "_")
 
 
 def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None:
@@ -83,8 +127,11 @@ def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None
         del answers["422"]
     for status, common in _common(method, path).items():
         _merge(answers, str(status), common)
+    _show(operation["operationId"], answers)
     if operation.get("security"):
         operation["description"] = "\n\n".join((operation["description"], _for_keys(method, path)))
+        scope = needed(method, path)
+        operation["security"] += [] if scope is None else [{"apiKey": [scope.value]}]
     parameters: list[Json] = operation.get("parameters", [])
     parameters += [headers.ORGANIZATION] if operation.get("security") else []
     parameters += [_KEY_PARAMETER] if _takes_key(method, path) else []
@@ -92,6 +139,14 @@ def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None
         operation["parameters"] = parameters
     metered = bool(operation.get("security")) and needed(method, path) is not None
     headers.complete(answers, takes_key=_takes_key(method, path), counted=counted, metered=metered)
+
+
+def _show(operation_id: str, answers: Json) -> None:
+    """Give each answer that is JSON, and no problem, its example."""
+    for status, answer in answers.items():
+        content = answer.get("content", {}).get("application/json")
+        if content is not None:
+            content["example"] = example_of(operation_id, status)
 
 
 def _common(method: str, path: str) -> Responses:

@@ -138,6 +138,7 @@ async def list_invitations(reader: CurrentReader) -> Response:
 @router.delete(
     "/organization/invitations/{invitationId}",
     response_model=Success,
+    name="withdraw_invitation",
     summary="Take an organization's invitation back",
     responses=problems("ORGANIZATION_NOT_FOUND", errors.OpenInvitationNotFound),
 )
@@ -148,7 +149,11 @@ async def withdraw(invitation_id: InvitationId, tx: CurrentTx) -> Success:
 
 
 @router.get(
-    "/organizations", response_model=list[Organization], summary="List your organizations", responses=problems()
+    "/organizations",
+    response_model=list[Organization],
+    name="list",
+    summary="List your organizations",
+    responses=problems(),
 )
 async def list_own(reader: CurrentReader) -> Response:
     """Every organization that you are a member of, first joined first."""
@@ -159,6 +164,7 @@ async def list_own(reader: CurrentReader) -> Response:
     "/organizations",
     status_code=status.HTTP_201_CREATED,
     response_model=Organization,
+    name="create",
     summary="Make an organization",
     responses=problems("CONFLICT", "RATE_LIMITED", "UNAVAILABLE"),
 )

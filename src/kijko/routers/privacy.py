@@ -17,6 +17,7 @@ router = APIRouter(tags=["privacy"])
 @router.get(
     "/gdpr/account/{deletionId}",
     response_model=DeletionStatus,
+    name="get_deletion",
     summary="How far a deletion is",
     responses=problems("DELETION_NOT_FOUND"),
 )

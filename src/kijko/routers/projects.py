@@ -43,7 +43,7 @@ async def create(body: CreateProjectRequest, tx: CurrentTx, outside: Outside) ->
     return JsonBytes(b'{"project":%s,"nextSteps":[%s]}' % (made.project, steps), status_code=status.HTTP_201_CREATED)
 
 
-@router.get("", response_model=ProjectPage, summary="List projects", responses=problems())
+@router.get("", response_model=ProjectPage, name="list", summary="List projects", responses=problems())
 async def list_page(
     *,
     reader: CurrentReader,
@@ -61,7 +61,7 @@ async def list_page(
     return JsonBytes(found)
 
 
-@router.get("/stats", response_model=ProjectStats, summary="Count projects", responses=problems())
+@router.get("/stats", response_model=ProjectStats, name="get_stats", summary="Count projects", responses=problems())
 async def stats(reader: CurrentReader) -> Response:
     """How many projects you may read, by status, with their files and tokens."""
     return JsonBytes(await projects.stats(reader))
@@ -84,6 +84,7 @@ async def get(project_id: ProjectId, reader: CurrentReader) -> Response:
 @router.get(
     "/{projectId}/full",
     response_model=ProjectWithRelations,
+    name="get_full",
     summary="Read a project with what hangs on it",
     responses=problems("PROJECT_NOT_FOUND"),
 )

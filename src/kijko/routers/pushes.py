@@ -53,6 +53,7 @@ _HEADERS: Final = [
 @router.get(
     "/projects/{projectId}/repositories/{repositoryId}/webhook",
     response_model=RepositoryWebhook,
+    name="get_webhook",
     summary="Read a repository's webhook",
     responses=problems("PROJECT_NOT_FOUND", "REPOSITORY_NOT_FOUND"),
 )
@@ -74,6 +75,7 @@ async def webhook(
     "/webhooks/repository/{repositoryId}",
     status_code=status.HTTP_202_ACCEPTED,
     response_model=PushTaken,
+    name="receive_push",
     summary="Tell of a push",
     responses=problems("REPOSITORY_NOT_FOUND", "INVALID_SIGNATURE", UnreadableDelivery, "PAYLOAD_TOO_LARGE"),
     openapi_extra={"requestBody": _BODY, "parameters": _HEADERS},

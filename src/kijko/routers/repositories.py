@@ -46,6 +46,7 @@ async def validate_repository(
     _OF_PROJECT,
     status_code=status.HTTP_201_CREATED,
     response_model=ProjectRepository,
+    name="add_repository",
     summary="Add a repository",
     responses=problems("PROJECT_NOT_FOUND", "REPOSITORY_EXISTS", "INVALID_REPOSITORY_URL"),
 )
@@ -70,6 +71,7 @@ async def add(
 @router.get(
     _OF_PROJECT,
     response_model=list[ProjectRepository],
+    name="list_repositories",
     summary="List a project's repositories",
     responses=problems("PROJECT_NOT_FOUND"),
 )
@@ -81,6 +83,7 @@ async def list_all(project_id: ProjectId, reader: CurrentReader) -> Response:
 @router.patch(
     _OF_PROJECT + "/{repositoryId}",
     response_model=ProjectRepository,
+    name="update_repository",
     summary="Change a repository",
     responses=_ONE,
 )
@@ -91,7 +94,13 @@ async def update(
     return JsonBytes(await repositories.update(tx, project_id, repository_id, body))
 
 
-@router.delete(_OF_PROJECT + "/{repositoryId}", response_model=Success, summary="Remove a repository", responses=_ONE)
+@router.delete(
+    _OF_PROJECT + "/{repositoryId}",
+    response_model=Success,
+    name="remove_repository",
+    summary="Remove a repository",
+    responses=_ONE,
+)
 async def remove(project_id: ProjectId, repository_id: RepositoryId, tx: CurrentTx) -> Success:
     """Takes a repository out of a project, with its files and chunks."""
     await repositories.remove(tx, project_id, repository_id)
@@ -101,6 +110,7 @@ async def remove(project_id: ProjectId, repository_id: RepositoryId, tx: Current
 @router.post(
     "/repositories/validate-full",
     response_model=FullRepositoryValidation,
+    name="inspect_repository",
     summary="Look at a repository",
     responses=problems(),
 )
@@ -114,6 +124,7 @@ async def validate_full(
 @router.get(
     "/users/{userId}/recent-repos",
     response_model=list[RecentRepo],
+    name="list_recent_repositories",
     summary="List repositories you have used",
     responses=problems("USER_NOT_FOUND"),
 )

@@ -45,7 +45,9 @@ async def search(
     return JsonBytes(await searches.search(reader, asked, project_id, q, limit=limit))
 
 
-@router.get("/{projectId}/files", response_model=FilePage, summary="List a project's files", responses=_READ)
+@router.get(
+    "/{projectId}/files", response_model=FilePage, name="list_files", summary="List a project's files", responses=_READ
+)
 async def files(
     project_id: ProjectId, reader: CurrentReader, page: PageNumber = 1, page_size: PageSize = 20
 ) -> Response:
@@ -53,7 +55,13 @@ async def files(
     return JsonBytes(await searches.files(reader, project_id, page=page, page_size=page_size))
 
 
-@router.get("/{projectId}/chunks", response_model=ChunkPage, summary="List a project's chunks", responses=_READ)
+@router.get(
+    "/{projectId}/chunks",
+    response_model=ChunkPage,
+    name="list_chunks",
+    summary="List a project's chunks",
+    responses=_READ,
+)
 async def chunks(
     *,
     project_id: ProjectId,

@@ -59,7 +59,7 @@ async def create(body: CreateSkillRequest, tx: CurrentTx, request: Request) -> R
     return tagged(made.body, made.revision, status.HTTP_201_CREATED)
 
 
-@router.get("", response_model=SkillPage, summary="List skills", responses=problems())
+@router.get("", response_model=SkillPage, name="list", summary="List skills", responses=problems())
 async def list_page(
     *,
     reader: CurrentReader,
@@ -92,6 +92,7 @@ async def get(skill_id: SkillId, reader: CurrentReader) -> Response:
 @router.get(
     "/{skillId}/full",
     response_model=SkillWithRelations,
+    name="get_full",
     summary="Read a skill with what hangs on it",
     responses=problems("SKILL_NOT_FOUND"),
 )
@@ -167,6 +168,7 @@ async def list_executions(
 @router.get(
     "/{skillId}/stats",
     response_model=SkillDashboard,
+    name="get_dashboard",
     summary="Read a skill's dashboard",
     responses=problems("SKILL_NOT_FOUND"),
 )

@@ -29,7 +29,9 @@ router = APIRouter(prefix="/skills", tags=["skills"])
 Number = Annotated[int, Path(alias="version", description="The version's number, from 1."), WHOLE]
 
 
-@router.get("/stats", response_model=SkillStats, summary="Count skills and their runs", responses=problems())
+@router.get(
+    "/stats", response_model=SkillStats, name="get_stats", summary="Count skills and their runs", responses=problems()
+)
 async def count(
     *,
     reader: CurrentReader,
@@ -41,13 +43,21 @@ async def count(
     return JsonBytes(await statistics.skills(reader, period))
 
 
-@router.post("/bulk/activate", response_model=BulkResult, summary="Switch skills on", responses=problems())
+@router.post(
+    "/bulk/activate", response_model=BulkResult, name="activate_many", summary="Switch skills on", responses=problems()
+)
 async def activate(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
     """Switches on those that are yours to change: all of them or, where something fails, none. Others stay."""
     return BulkResult(count=await skills.switch_all(tx, body.skill_ids, is_active=True))
 
 
-@router.post("/bulk/deactivate", response_model=BulkResult, summary="Switch skills off", responses=problems())
+@router.post(
+    "/bulk/deactivate",
+    response_model=BulkResult,
+    name="deactivate_many",
+    summary="Switch skills off",
+    responses=problems(),
+)
 async def deactivate(body: BulkSkillsRequest, tx: CurrentTx) -> BulkResult:
     """Switches off those that are yours to change, as `activate` switches on."""
     return BulkResult(count=await skills.switch_all(tx, body.skill_ids, is_active=False))
@@ -64,6 +74,7 @@ async def delete_many(body: BulkSkillsRequest, tx: CurrentTx, outside: Outside) 
     "/import",
     status_code=status.HTTP_201_CREATED,
     response_model=Skill,
+    name="import",
     summary="Import a skill",
     responses=problems("UNKNOWN_MODEL", ContextNotFound) | {201: TAGGED},
 )
@@ -99,6 +110,7 @@ async def duplicate(
 @router.get(
     "/{skillId}/versions",
     response_model=list[SkillVersion],
+    name="list_versions",
     summary="List a skill's versions",
     responses=problems("SKILL_NOT_FOUND"),
 )
@@ -110,6 +122,7 @@ async def versions(skill_id: SkillId, reader: CurrentReader) -> Response:
 @router.get(
     "/{skillId}/versions/{version}",
     response_model=SkillVersion,
+    name="get_version",
     summary="Read a version",
     responses=problems("SKILL_NOT_FOUND", "SKILL_VERSION_NOT_FOUND"),
 )
@@ -121,6 +134,7 @@ async def version(skill_id: SkillId, number: Number, reader: CurrentReader) -> R
 @router.post(
     "/{skillId}/versions/{version}/restore",
     response_model=Skill,
+    name="restore_version",
     summary="Put a version back",
     responses=problems(
         "SKILL_NOT_FOUND", "SKILL_VERSION_NOT_FOUND", "PRECONDITION_FAILED", "UNKNOWN_MODEL", ContextNotFound

@@ -20,7 +20,7 @@ OfSkill = Annotated[UUID | None, Query(alias="skillId", description="Of this ski
 _COST_DAYS = 30
 
 
-@router.get("/stats", response_model=ExecutionStats, summary="Count executions", responses=problems())
+@router.get("/stats", response_model=ExecutionStats, name="get_stats", summary="Count executions", responses=problems())
 async def stats(
     *, reader: CurrentReader, skill_id: OfSkill = None, start_date: StartDate = None, end_date: EndDate = None
 ) -> Response:
@@ -31,7 +31,13 @@ async def stats(
     return JsonBytes(await statistics.counts(reader, span(start_date, end_date), skill_id))
 
 
-@router.get("/cost-breakdown", response_model=CostBreakdown, summary="Break down the costs", responses=problems())
+@router.get(
+    "/cost-breakdown",
+    response_model=CostBreakdown,
+    name="get_cost_breakdown",
+    summary="Break down the costs",
+    responses=problems(),
+)
 async def cost_breakdown(*, reader: CurrentReader, start_date: StartDate = None, end_date: EndDate = None) -> Response:
     """What the runs between the two dates cost, by skill, type and day. By default the last 30 days, today included."""
     wanted = span(start_date, end_date)
@@ -41,13 +47,25 @@ async def cost_breakdown(*, reader: CurrentReader, start_date: StartDate = None,
     return JsonBytes(await statistics.costs(reader, wanted))
 
 
-@router.get("/performance", response_model=PerformanceMetrics, summary="Time executions", responses=problems())
+@router.get(
+    "/performance",
+    response_model=PerformanceMetrics,
+    name="get_performance",
+    summary="Time executions",
+    responses=problems(),
+)
 async def performance(*, reader: CurrentReader, skill_id: OfSkill = None) -> Response:
     """How long completed runs took, ever, and how many did complete. A percentile is the duration of one of them."""
     return JsonBytes(await statistics.performance(reader, skill_id))
 
 
-@router.get("/aggregated", response_model=SkillDashboard, summary="Read the dashboard", responses=problems())
+@router.get(
+    "/aggregated",
+    response_model=SkillDashboard,
+    name="get_dashboard",
+    summary="Read the dashboard",
+    responses=problems(),
+)
 async def aggregated(
     *, reader: CurrentReader, period: Annotated[statistics.Period, Query(description="Days, today included.")] = "30d"
 ) -> Response:
@@ -55,7 +73,13 @@ async def aggregated(
     return JsonBytes(await statistics.dashboard(reader, period))
 
 
-@router.get("/cost-projection", response_model=CostProjection, summary="Project the costs", responses=problems())
+@router.get(
+    "/cost-projection",
+    response_model=CostProjection,
+    name="get_cost_projection",
+    summary="Project the costs",
+    responses=problems(),
+)
 async def cost_projection(
     *,
     reader: CurrentReader,
