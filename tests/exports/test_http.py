@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from kijko.core.tokenizer import count
+from kijko.models.exports import ProjectExport
 from kijko.services.reading import FileRead, Options, read_file
 from tests.conftest import Person, Shared
 from tests.projects.making import hire, join, make_project, said
@@ -124,6 +125,7 @@ async def test_json_has_each_file_once_with_its_text_and_the_tokens_of_folders(p
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
     told = answer.json()
+    assert ProjectExport.model_validate(told).model_dump(mode="json", by_alias=True) == told
     assert {each["path"]: each["content"] for each in told["files"]} == {
         path: text for path, text in files.items() if text
     }

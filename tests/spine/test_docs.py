@@ -1,10 +1,13 @@
 """The documentation's page: whole, from this server alone, and with a way to sign in."""
 
+import asyncio
 import re
 from collections.abc import Callable
 
 import httpx
 
+from kijko.main import create_app
+from kijko.settings import Settings
 from tests.spine.conftest import Served, get
 from tests.spine.test_problems import problem
 
@@ -46,3 +49,15 @@ async def test_production_shows_no_documentation_unless_told_to(serve: Callable[
         assert (await get(hidden.url + path)).status_code == 404
     shown = serve(KIJKO_ENVIRONMENT="production", KIJKO_HTTP_DOCS="true")
     assert (await get(shown.url + "/docs")).status_code == 200
+
+
+async def test_others_are_answered_while_the_document_is_made_which_is_made_once() -> None:
+    app = create_app(Settings())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kijko.test") as client:
+        first, second = (asyncio.create_task(client.get("/openapi.json")) for _ in range(2))
+        await asyncio.sleep(0.01)
+        assert (await client.get("/health/live")).status_code == 200
+        assert not first.done()
+        assert not second.done()
+        assert (await first).json() == (await second).json()
+    assert app.openapi() is app.openapi()

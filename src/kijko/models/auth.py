@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kijko.models.base import EmailAddress, Request, Text, Timestamp, Wire
 from kijko.models.enums import OrganizationRole, PlanTier
 
-EMAIL_EXAMPLE = "ada@example.org"
+EMAIL_EXAMPLE = "you@example.nl"
 TOKEN_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ik1xWGFf…"  # noqa: S105  # an example for the documentation
 
 Provider = Literal["google", "github"]
@@ -33,8 +33,8 @@ class SignupRequest(SnakeRequest):
 
     email: NewEmail
     password: Annotated[LoginPassword, Field(description="At least 8 and at most 128 characters, not the e-mail.")]
-    first_name: Annotated[Name, Field(examples=["Ada"])]
-    last_name: Annotated[Name, Field(examples=["Lovelace"])]
+    first_name: Annotated[Name, Field(examples=["First"])]
+    last_name: Annotated[Name, Field(examples=["Last"])]
     invitation_token: Annotated[
         Text | None,
         Field(
@@ -93,25 +93,14 @@ class CallbackQuery(BaseModel):
 class UpdateProfileRequest(SnakeRequest):
     """What is present is changed."""
 
-    first_name: Annotated[Name | None, Field(examples=["Ada"])] = None
-    last_name: Annotated[Name | None, Field(examples=["King"])] = None
+    first_name: Annotated[Name | None, Field(examples=["First"])] = None
+    last_name: Annotated[Name | None, Field(examples=["Last"])] = None
 
 
 class TokenResponse(BaseModel):
     """A session's tokens. Lifetimes are seconds."""
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "access_token": TOKEN_EXAMPLE,
-                "refresh_token": TOKEN_EXAMPLE,
-                "token_type": "Bearer",
-                "expires_in": 300,
-                "refresh_expires_in": 604800,
-            }
-        },
-    )
+    model_config = ConfigDict(from_attributes=True)
 
     access_token: str
     refresh_token: str
@@ -123,20 +112,7 @@ class TokenResponse(BaseModel):
 class UserProfile(BaseModel):
     """The person who asks, in their active organization."""
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "example": {
-                "id": "0b0f6f9e-3c9a-4c55-9f0e-1c2f4f5a6b7c",
-                "email": EMAIL_EXAMPLE,
-                "first_name": "Ada",
-                "last_name": "Lovelace",
-                "org_id": "7a1d9a52-6f0e-4a3b-8f7d-2b1c0d9e8f7a",
-                "roles": ["owner"],
-                "plan": "free",
-            }
-        },
-    )
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     email: EmailAddress
@@ -162,4 +138,4 @@ class Identity(Wire):
     """An account elsewhere that signs in to this one."""
 
     provider: Provider
-    username: Annotated[str, Field(description="The name or address of that account.", examples=["ada"])]
+    username: Annotated[str, Field(description="The name or address of that account.", examples=["you"])]

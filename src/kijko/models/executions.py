@@ -83,6 +83,12 @@ class ExecutionWithSkill(SkillExecution):
     skill: Skill | None = None
 
 
+class ExportedExecution(SkillExecution):
+    """A run as an export has it, with the name of its skill."""
+
+    skill_name: Annotated[str | None, Field(description="As the skill is called now; null where it is gone.")]
+
+
 class ExecutionPage(Page):
     """A page of executions, newest first."""
 

@@ -17,7 +17,7 @@ class AddMemberRequest(Request):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"email": "grace@example.org", "role": "developer", "inviteMessage": "Shall we?"}]
+            "examples": [{"email": "colleague@example.nl", "role": "developer", "inviteMessage": "Shall we?"}]
         }
     )
 
@@ -55,7 +55,7 @@ class BulkInvitationRequest(Request):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"invitations": [{"email": "grace@example.org", "role": "viewer", "notificationLevel": "daily"}]}
+                {"invitations": [{"email": "colleague@example.nl", "role": "viewer", "notificationLevel": "daily"}]}
             ]
         }
     )

@@ -31,7 +31,7 @@ class Organization(Wire):
 class OrganizationRequest(Request):
     """What an organization is called."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Analytical Engines"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Acme"}]})
 
     name: OrganizationName
 
@@ -57,7 +57,7 @@ class UpdateOrganizationMemberRequest(Request):
 class OrganizationInvitationRequest(Request):
     """Whom to invite into the organization, and as what."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "grace@example.org", "role": "member"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "colleague@example.nl", "role": "member"}]})
 
     email: Annotated[Text, StringConstraints(max_length=1024), Field(json_schema_extra={"format": "email"})]
     role: OrganizationRole
@@ -79,7 +79,7 @@ class OrganizationInvitation(Wire):
 class DeleteOrganizationRequest(Request):
     """The organization's name, to be sure."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"confirm": "Analytical Engines"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"confirm": "Acme"}]})
 
     confirm: Annotated[Text, StringConstraints(max_length=1000)]
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from kijko.models.base import Uri, Wire
 
@@ -28,18 +28,6 @@ class PushReason(StrEnum):
 
 class PushTaken(Wire):
     """A delivery was taken."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "started": False,
-                    "reason": "other_branch",
-                    "message": "This push is to another branch than main, which the project reads.",
-                }
-            ]
-        }
-    )
 
     started: bool = Field(description="Whether an ingestion takes what was pushed.")
     reason: PushReason

@@ -1,7 +1,5 @@
 """What is here, for whoever opens the server's address."""
 
-from pydantic import ConfigDict
-
 from kijko.models.base import UriReference, Wire
 
 
@@ -15,18 +13,6 @@ class Links(Wire):
 
 class Welcome(Wire):
     """The server's name and version, and where to go on."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Kijko",
-                    "version": "0.1.0",
-                    "links": {"docs": "/docs", "openapi": "/openapi.json", "health": "/health"},
-                }
-            ]
-        }
-    )
 
     name: str
     version: str

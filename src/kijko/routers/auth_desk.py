@@ -1,11 +1,12 @@
 """What the routes of sign-in ask for by type."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from kijko.clients import Clients
 from kijko.middleware.address import client_address
+from kijko.models.auth import Provider
 from kijko.services.identity import Desk, Device
 
 
@@ -23,3 +24,7 @@ async def device(request: Request) -> Device:
 
 CurrentDesk = Annotated[Desk, Depends(desk)]
 CurrentDevice = Annotated[Device, Depends(device)]
+OutsideProvider = Annotated[
+    str, Path(description="Where the other account is.", json_schema_extra={"enum": [*get_args(Provider)]})
+]
+"""Any text: one that is none of these has its own answer."""

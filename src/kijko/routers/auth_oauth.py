@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response, status
 from kijko.core.db.errors import DatabaseError
 from kijko.core.errors import AppError, Unavailable
 from kijko.models.auth import CallbackQuery, CodeRequest, TokenResponse
-from kijko.routers.auth_desk import CurrentDesk, CurrentDevice
+from kijko.routers.auth_desk import CurrentDesk, CurrentDevice, OutsideProvider
 from kijko.routers.problems import problems
 from kijko.services import identity
 from kijko.services.identity.errors import UnknownProvider
@@ -86,7 +86,7 @@ async def exchange(body: CodeRequest, desk: CurrentDesk) -> TokenResponse:
     summary="Sign in with Google or GitHub",
     responses=problems(UnknownProvider) | {302: {"description": "To the provider, by way of the sign-in server."}},
 )
-async def begin(provider: str, desk: CurrentDesk) -> Response:
+async def begin(provider: OutsideProvider, desk: CurrentDesk) -> Response:
     """Sends the browser to `google` or `github`. It has 10 minutes to come back to the callback.
 
     One that is not set up in this installation is said in the web app: `/auth/callback#error=unknown_provider&…`.

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response, status
 
 from kijko.models.auth import Identity, Session
-from kijko.routers.auth_desk import CurrentDesk
+from kijko.routers.auth_desk import CurrentDesk, OutsideProvider
 from kijko.routers.principal import CurrentPrincipal
 from kijko.routers.problems import problems
 from kijko.services import identity
@@ -70,7 +70,7 @@ async def list_identities(desk: CurrentDesk, principal: CurrentPrincipal) -> lis
     summary="Disconnect a Google or GitHub account",
     responses=problems("IDENTITY_NOT_FOUND", "LAST_CREDENTIAL", "UNAVAILABLE"),
 )
-async def disconnect(provider: str, desk: CurrentDesk, principal: CurrentPrincipal) -> None:
+async def disconnect(provider: OutsideProvider, desk: CurrentDesk, principal: CurrentPrincipal) -> None:
     """Takes a way to sign in away, unless it is the only one."""
     await identity.disconnect(desk, principal, provider)
 

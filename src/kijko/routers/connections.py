@@ -17,7 +17,7 @@ from kijko.services.projects.errors import UnknownGitProvider
 
 router = APIRouter(tags=["git accounts"])
 
-Provider = Annotated[str, Path(description="github, gitlab, bitbucket or azure.")]
+Provider = Annotated[str, Path(description="The provider.", json_schema_extra={"enum": [*GitProvider]})]
 
 
 @router.get(

@@ -9,7 +9,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 from kijko.middleware.headers import add_header
 from kijko.middleware.quota import quota_headers
 from kijko.models.enums import ExecutionStatus, ExecutionType
-from kijko.models.executions import CleanupResult, ExecutionPage, ExecutionWithSkill, RetryResponse
+from kijko.models.executions import (
+    CleanupResult,
+    ExecutionPage,
+    ExecutionWithSkill,
+    ExportedExecution,
+    RetryResponse,
+)
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside
 from kijko.routers.headers import LIMIT, described
@@ -25,11 +31,9 @@ from kijko.services.skills.errors import ContextNotFound
 router = APIRouter(prefix="/executions", tags=["executions"])
 
 _FILE: Final = {
+    "model": list[ExportedExecution],
     "content": {
         "text/csv": {"schema": {"type": "string"}, "example": "id,skillId,skillName,…\r\n7f0c3a52-…,…,Summarise,…\r\n"},
-        "application/json": {
-            "schema": {"type": "array", "items": {"type": "object"}},
-        },
     },
     "description": "The file.",
 }

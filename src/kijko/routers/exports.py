@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from kijko.models.exports import ProjectExport
 from kijko.routers.deps import Outside
 from kijko.routers.ids import ProjectId
 from kijko.routers.numbers import WHOLE
@@ -19,8 +20,8 @@ router = APIRouter(prefix="/projects", tags=["projects"])
 _SUFFIXES: Final[dict[exports.Format, str]] = {"json": "json", "markdown": "md"}
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _FILE: Final = {
+    "model": ProjectExport,
     "content": {
-        "application/json": {"schema": {"type": "object"}},
         "text/markdown": {
             "schema": {"type": "string"},
             "example": "# Payments\n\n3 files, 1240 tokens (cl100k_base).\n\n## Files\n",

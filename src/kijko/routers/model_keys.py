@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from kijko.models.base import Success
+from kijko.models.enums import ModelProvider
 from kijko.models.model_keys import ModelKey, ModelKeyRequest
 from kijko.routers.answers import JsonBytes
 from kijko.routers.deps import CurrentReader, CurrentTx, Outside
@@ -15,7 +16,7 @@ from kijko.services.model_keys.errors import UnknownModelProvider
 
 router = APIRouter(prefix="/model-keys", tags=["keys"])
 
-Provider = Annotated[str, Path(description="anthropic, google or openai.")]
+Provider = Annotated[str, Path(description="The provider.", json_schema_extra={"enum": [*ModelProvider]})]
 
 
 @router.get(

@@ -132,6 +132,8 @@ def _complete(operation: Json, method: str, path: str, *, counted: bool) -> None
         operation["description"] = "\n\n".join((operation["description"], _for_keys(method, path)))
         scope = needed(method, path)
         operation["security"] += [] if scope is None else [{"apiKey": [scope.value]}]
+    else:
+        operation["security"] = []
     parameters: list[Json] = operation.get("parameters", [])
     parameters += [headers.ORGANIZATION] if operation.get("security") else []
     parameters += [_KEY_PARAMETER] if _takes_key(method, path) else []

@@ -68,6 +68,8 @@ def _tidy_fields(schema: Json) -> None:
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         field.pop("title", None)
+        if {} in field.get("anyOf", ()):  # any JSON, null too
+            del field["anyOf"]
         if name in required:
             field.pop("default", None)
 
@@ -88,7 +90,11 @@ def _without_null(schema: Json) -> Json:
 def _rename(document: Json) -> None:
     schemas = document["components"]["schemas"]
     names = {name: name.replace("-Input", "Input").removesuffix("-Output") for name in schemas if "-" in name}
-    document["components"]["schemas"] = {names.get(name, name): schema for name, schema in schemas.items()}
+    document["components"]["schemas"] = {
+        # By its title generators name a shape, too.
+        names.get(name, name): schema | {"title": names.get(name, name)}
+        for name, schema in schemas.items()
+    }
     _walk(document, {_SCHEMAS + old: _SCHEMAS + new for old, new in names.items()})
 
 

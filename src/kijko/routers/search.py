@@ -37,6 +37,7 @@ async def search(
             max_length=10_000,
             description="A question in words or a name in any casing; 1 to 1,000 characters.",
             examples=["parse config"],
+            json_schema_extra={"minLength": 1, "maxLength": 1000},  # as it is checked without the blanks around it
         ),
     ],
     limit: Annotated[int, Query(ge=1, le=100, description="Results at the most."), WHOLE] = 20,

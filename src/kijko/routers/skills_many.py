@@ -26,7 +26,9 @@ from kijko.services.skills.errors import ContextNotFound
 
 router = APIRouter(prefix="/skills", tags=["skills"])
 
-Number = Annotated[int, Path(alias="version", description="The version's number, from 1."), WHOLE]
+Number = Annotated[
+    int, Path(alias="version", description="The version's number, from 1.", json_schema_extra={"minimum": 1}), WHOLE
+]
 
 
 @router.get(

@@ -209,7 +209,7 @@ _EXPORT: Final[Json] = {
             "content": "5: class Cart\n",
         },
     ],
-    "leftOut": {"files": 1, "tokens": 400, "names": ["shop/pay.py"]},
+    "leftOut": {"files": 1, "tokens": 400, "names": [{"path": "shop/pay.py", "tokens": 400}]},
 }
 
 EXAMPLES: Final = {
