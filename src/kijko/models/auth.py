@@ -19,7 +19,8 @@ Token = Annotated[Text, Field(min_length=1, max_length=8192)]
 Email = Annotated[Text, Field(min_length=1, max_length=1024, examples=[EMAIL_EXAMPLE])]
 NewEmail = Annotated[Email, Field(json_schema_extra={"format": "email"})]
 """One that must be an address: `services.identity.rules` says when it is none."""
-Name = Annotated[Text, Field(max_length=1024)]
+Name = Annotated[Text, Field(max_length=1024, json_schema_extra={"minLength": 1, "maxLength": 255})]
+"""What it must be besides its length is said by `services.identity.rules`, without the blanks around it."""
 
 
 class SnakeRequest(Request):

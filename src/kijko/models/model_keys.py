@@ -13,7 +13,7 @@ class ModelKeyRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"key": "an-api-key-of-the-provider"}]})
 
-    key: Annotated[Text, Field(repr=False)]
+    key: Annotated[Text, Field(repr=False, json_schema_extra={"minLength": 16, "maxLength": 500})]
     """As the provider shows it; it is checked for its form alone, and never shown again."""
 
 
