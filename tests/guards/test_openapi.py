@@ -1,5 +1,6 @@
 """The documentation is complete: every operation says what it does, who may, what can go wrong, and gives examples."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -242,8 +243,18 @@ def test_a_code_that_several_features_have_is_told_in_the_words_of_this_one(
     assert example["value"]["detail"].startswith(sentence)
 
 
+def inside(shape: Json) -> Iterator[Json]:
+    """The shapes of its fields, and of theirs; not those in lists."""
+    for field in shape.get("properties", {}).values():
+        for choice in (field, *field.get("anyOf", ())):
+            if "$ref" in choice:
+                yield resolved(choice)
+                yield from inside(resolved(choice))
+
+
 @each_operation
 def test_a_change_names_no_defaults_since_what_is_absent_stays(method: str, path: str, operation: Json) -> None:
     if method in {"PUT", "PATCH"}:
         body = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
-        assert not [name for name, field in body["properties"].items() if "default" in field]
+        for shape in (body, *inside(body)):
+            assert not [name for name, field in shape.get("properties", {}).items() if "default" in field]

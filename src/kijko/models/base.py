@@ -176,7 +176,8 @@ def absent_stays(*examples: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     def changed(schema: dict[str, Any]) -> None:
         for field in schema["properties"].values():
             field.pop("default", None)
-        schema["examples"] = list(examples)
+        if examples:
+            schema["examples"] = list(examples)
 
     return changed
 

@@ -55,12 +55,12 @@ ProjectSort = Literal["name", "-name", "createdAt", "-createdAt", "updatedAt", "
 """The order of a list; with a minus, the last comes first."""
 
 
-_WHOLE = ConfigDict(json_schema_serialization_defaults_required=True)
-"""For a part of a request that goes out with the defaults of what was not given."""
+_WHOLE = ConfigDict(json_schema_serialization_defaults_required=True, json_schema_extra=absent_stays())
+"""For a part of a request that goes out with the defaults of what was not given. In a change, what is absent stays."""
 
 
 class MetadataOptions(Part):
-    """What is kept beside the code."""
+    """What is kept beside the code: all but `gitHistory` and `customAnnotations`, until it is said otherwise."""
 
     model_config = _WHOLE
 
@@ -72,7 +72,7 @@ class MetadataOptions(Part):
 
 
 class PatternFilters(Part):
-    """Which files are taken."""
+    """Which files are taken: all, until it is said otherwise."""
 
     model_config = _WHOLE
 
@@ -81,7 +81,10 @@ class PatternFilters(Part):
 
 
 class ProcessingOptions(Part):
-    """How an ingestion works. `anonymizeSecrets` is the project's own field of that name, under its second name."""
+    """How an ingestion works. `anonymizeSecrets` is the project's own field of that name, under its second name.
+
+    Until it is said otherwise, `parallelProcessing` is on and `realTimeIncremental` off.
+    """
 
     model_config = _WHOLE
 
