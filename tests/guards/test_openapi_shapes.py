@@ -8,6 +8,7 @@ import jsonschema_rs
 import pytest
 
 from kijko.core.errors import AppError
+from kijko.routers.examples import EXAMPLES
 from kijko.routers.problems import _kinds
 from kijko.routers.scopes import SCOPES
 from tests.guards.test_openapi import DOCUMENT, OPERATIONS, Json, each_operation, resolved
@@ -88,7 +89,18 @@ def test_each_answer_that_is_json_has_an_example_of_its_shape(method: str, path:
     for answer in operation["responses"].values():
         content = answer.get("content", {}).get("application/json")
         if content is not None:
+            assert "example" in content, "write one in kijko.routers.examples, in the module of its group"
             validator(content["schema"]).validate(content["example"])
+
+
+def test_there_is_no_example_of_what_is_not_there() -> None:
+    there = {
+        name
+        for _, _, operation in OPERATIONS
+        for status in operation["responses"]
+        for name in (operation["operationId"], f"{operation['operationId']} {status}")
+    }
+    assert EXAMPLES.keys() <= there
 
 
 @each_operation

@@ -147,8 +147,9 @@ def _show(operation_id: str, answers: Json) -> None:
     """Give each answer that is JSON, and no problem, its example."""
     for status, answer in answers.items():
         content = answer.get("content", {}).get("application/json")
-        if content is not None:
-            content["example"] = example_of(operation_id, status)
+        example = example_of(operation_id, status)
+        if content is not None and example is not None:
+            content["example"] = example
 
 
 def _common(method: str, path: str) -> Responses:
