@@ -148,7 +148,7 @@ class Attempt:
             return await provider.run(self._call, self.progress)
 
     async def _note_key(self, given: With, *, own_key: bool) -> None:
-        """Whose key is used, for whoever settles the run if this worker does not; the server's was noted at the claim."""
+        """Whose key is used, for whoever settles the run if this worker does not. The claim noted the server's."""
         self._own_key = own_key
         if not own_key:
             return
