@@ -55,7 +55,7 @@ async def upload(
     """Adds files to a project's sources; put `projectId` before them. A file of a name that is there replaces it.
 
     A zip becomes the files in it. What is wrong with one file is told in `errors`, and the others are kept; an upload
-    that breaks off leaves nothing. Where not one file could be kept, it is a 422 that says why.
+    that breaks off leaves nothing.
     """
     await outside.database.admit(principal)
     settings: Settings = request.app.state.settings

@@ -13,7 +13,7 @@ from kijko.models.uploads import UploadFailure, UploadResult
 from kijko.services.projects import access
 from kijko.services.projects.errors import ProjectNotFound
 from kijko.services.uploads.content import HEAD_BYTES, ZIP, sniff
-from kijko.services.uploads.errors import NothingKept, NothingUploaded
+from kijko.services.uploads.errors import NothingUploaded
 from kijko.services.uploads.incoming import Part
 from kijko.services.uploads.names import claim, clean, shown
 from kijko.services.uploads.refusal import Refused
@@ -35,7 +35,6 @@ async def receive(reader: OrgReader, storage: Storage, settings: Settings, parts
 
     Raises:
         ProjectNotFound, Forbidden: see access. NothingUploaded, Invalid: the form lacks something or has too much.
-        NothingKept: something is wrong with every file.
         QuotaExceeded, StorageUnavailable: that is why not one file could be kept.
     """
     upload = _Upload(reader, storage, settings)
@@ -78,8 +77,6 @@ class _Upload:
             self._refuse(each.name, "The upload took more than an hour. Please try again with less at once.")
         if not files and self._reason is not None:
             raise self._reason
-        if not files:
-            raise NothingKept([(each.name, each.error) for each in self._errors])
         return UploadResult(uploaded=files, errors=self._errors)
 
     async def close(self) -> None:
