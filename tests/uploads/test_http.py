@@ -175,6 +175,8 @@ async def test_a_form_that_lacks_something_is_refused(person: Make) -> None:
         "VALIDATION_ERROR",
         "other",
     )
+    nameless = [*files, ("files", (None, b"a")), ("projectId", (None, project))]
+    assert await problem(files=nameless) == (422, "VALIDATION_ERROR", "files")
     assert await problem(json={"projectId": project}) == (415, "UNSUPPORTED_MEDIA_TYPE", None)
     for body in (b"", b"nothing", b"--b\r\n\r\n", b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nhalf'):
         for kind in ("multipart/form-data; boundary=b", "multipart/form-data"):

@@ -65,6 +65,8 @@ class _Upload:
             await self._take_file(part, part.filename)
         elif part.field == "projectId":
             await self._open(await _text(part))
+        elif part.field == "files":  # it would be lost without a word
+            raise Invalid("Send each file with its name: filename in the part's Content-Disposition.", field="files")
 
     async def finish(self) -> UploadResult:
         """What became of the files."""
