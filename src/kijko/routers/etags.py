@@ -18,7 +18,7 @@ IfMatch = Annotated[
     list[Annotated[str, Field(max_length=4096)]] | None,
     Header(
         alias="If-Match",
-        max_length=100,
+        max_length=10,
         description="The ETag that your change is made to, or several: where none is that of now, the answer is 412. "
         "`*` is any.",
     ),
