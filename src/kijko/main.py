@@ -181,7 +181,7 @@ def _limits_apart(settings: Settings) -> Limits:
     return (
         ("/api/files/upload", settings.storage.max_request_bytes),
         ("/webhooks/", _WEBHOOK_BYTES),
-        ("/socket.io/", transports.LARGEST),
+        ("/socket.io/", transports.READ),
     )
 
 

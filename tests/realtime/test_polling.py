@@ -29,7 +29,7 @@ def redis(stack_env: dict[str, str]) -> Iterator[Redis]:
         yield found
 
 
-async def test_clients_on_both_processes_hear_everything_though_one_is_killed_and_all_are_sent_elsewhere(
+async def test_clients_on_both_processes_hear_everything_though_all_are_sent_elsewhere_and_one_is_killed(
     person: Make, shared: Shared, owner: Owner, stack_env: dict[str, str], redis: Redis, tmp_path: Path
 ) -> None:
     one = person()
@@ -54,14 +54,12 @@ async def test_clients_on_both_processes_hear_everything_though_one_is_killed_an
             )
         await more(1, 30)
         assert min(balancer.served.values()) > 4
-        processes[0].kill()
-        await more(31, 60)
-        processes[0].start()
-        await processes[0].ready()
-        polling, drops = listening[:2], [each.drops for each in listening[:2]]
         balancer.move()  # who polls comes to a process that does not know it
+        await more(31, 60)
+        assert min(each.drops for each in listening[:2]) >= 1
+        processes[0].kill()
         await more(61, 90)
-        assert [each.drops > before for each, before in zip(polling, drops, strict=True)] == [True, True]
+        assert sum(each.drops for each in listening) >= 4
 
 
 async def test_a_process_that_does_not_know_a_session_says_so_as_the_protocol_does(stack_env: dict[str, str]) -> None:

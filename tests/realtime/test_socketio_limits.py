@@ -203,9 +203,9 @@ async def test_addresses_of_no_use_say_so(stack_env: dict[str, str]) -> None:
             await http.get("/socket.io/?EIO=4&transport=polling&sid=nobody"),
             await http.delete("/socket.io/?EIO=4&transport=polling"),
         ]
-        sid = json.loads((await http.get(_PATH + "polling")).text[1:])["sid"]
-        answers.append(await http.post(f"{_PATH}polling&sid={sid}", content="b4AAAA"))
-        answers.append(await http.post(f"{_PATH}polling&sid={sid}", content="x" * 70_000))
+        for content in ("b4AAAA", "x" * 70_000):
+            sid = json.loads((await http.get(_PATH + "polling")).text[1:])["sid"]
+            answers.append(await http.post(f"{_PATH}polling&sid={sid}", content=content))
     assert [answer.status_code for answer in answers] == [422, 422, 400, 405, 422, 413]
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
 

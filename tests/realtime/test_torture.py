@@ -89,12 +89,15 @@ async def torture(
     """Runs it, and checks what everybody heard."""
     project = await make_project(one)
     room = f"project:{project['id']}"
+    await asyncio.gather(*(each.ready() for each in processes))
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(balanced([each.port for each in processes]))
         listeners = [
             Listener(await stack.enter_async_context(node(url, one, rooms=[room], transports=["websocket"])))
             for _ in range(clients)
         ]
+        for each in listeners:
+            await each.client.until("connect")
         hearing = [asyncio.create_task(each.hear(events)) for each in listeners]
         disturbing = asyncio.create_task(_disturb(listeners, processes, redis_pid))
         where = (stack_env["KIJKO_DATABASE_URL"], stack_env["KIJKO_REDIS_URL"])

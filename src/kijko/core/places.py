@@ -213,7 +213,7 @@ class Places:
 
     def _give_up(self, changed: Sequence[str], error: Exception) -> None:
         """Nobody knows what Redis took of it: whoever asks has their place here, and all is told again."""
-        log.warning("connections are counted in each process for itself: %s", error or "Redis is slow")
+        log.warning("connections are counted in each process for itself: %s", str(error) or "Redis is slow")
         self._away_until = time.monotonic() + _AWAY_S
         self._note(changed)
         asked, self._asked = self._asked, []

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import orjson
@@ -60,15 +60,20 @@ class Engine:
 
     sessions: "dict[str, Session]"
     accept: "Callable[[Session], Client]"
+    most: int = _MANY
+    strangers: "dict[str, Session]" = field(default_factory=dict)
+    """Those of whom nobody knows yet whose they are, the oldest first."""
 
     def open(self, frames: Frames | None) -> "Session":
-        """A new session: over that WebSocket, or over polling.
+        """A new session: over that WebSocket, or over polling. Where there are too many, the oldest stranger leaves.
 
         Raises:
-            Crowded: there are too many.
+            Crowded: there are too many, and none of them is a stranger.
         """
-        if len(self.sessions) >= _MANY:
-            raise Crowded
+        while len(self.sessions) >= self.most:
+            if not self.strangers:
+                raise Crowded
+            next(iter(self.strangers.values())).make_room()
         return Session(self, frames)
 
 
@@ -89,7 +94,7 @@ class Session:
         self._changed = asyncio.Event()
         self._taken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        engine.sessions[self.sid] = self
+        engine.sessions[self.sid] = engine.strangers[self.sid] = self
         self._client = engine.accept(self)
         self.send(OPEN + orjson.dumps(self._terms()).decode())
         self._ping_later()
@@ -152,6 +157,16 @@ class Session:
         elif not again:
             self._enqueue((CLOSE,))
         self.end()
+
+    def known(self) -> None:
+        """It is known whose it is."""
+        self._engine.strangers.pop(self.sid, None)
+
+    def make_room(self) -> None:
+        """It is forgotten, for others."""
+        self.shed()
+        self.close(refusals.CROWDED, again=True)
+        self._forget()
 
     def shed(self) -> None:
         """Forgets what waits for a poll: it will not be asked for in time."""
@@ -266,3 +281,4 @@ class Session:
 
     def _forget(self) -> None:
         self._engine.sessions.pop(self.sid, None)
+        self._engine.strangers.pop(self.sid, None)

@@ -34,6 +34,7 @@ TOO_MANY_MESSAGES: Final = Refusal(4029, "You send too many messages. Connect ag
 BAD_PACKET: Final = Refusal(4400, "That is no packet of Socket.IO as this server reads it: texts, without bytes.")
 SILENT: Final = Refusal(4000, "Nothing was heard of you for too long. Connect again with the last ids you got.")
 NO_HANDSHAKE: Final = Refusal(4001, "No handshake came. Connect with your access token in auth.token.")
+CROWDED: Final = Refusal(1013, "This server has as many connections as it takes. Connect again in a moment.")
 DONE: Final = Refusal(1000, "")
 BROKEN: Final = Refusal(1011, "Something went wrong on our side. Please connect again.")
 

@@ -145,6 +145,7 @@ class Connection:
             free()
             return
         self._held.callback(free)
+        self._session.known()
         self._life = TokenLife(principal, realtime.entrance.tokens)
         self._deadline.cancel()
         seat = _OwnSeat(user_room(principal.user_id), self._life, self._session, self._refuse, opened=self._opened)

@@ -9,15 +9,18 @@ from starlette.types import Receive, Scope, Send
 
 from kijko.core.errors import AppError, Conflict, Invalid
 from kijko.middleware.answer import rendered, send_problem
-from kijko.middleware.errors import MethodNotAllowed
+from kijko.middleware.errors import MethodNotAllowed, PayloadTooLarge
 from kijko.middleware.protocol import FRAMES, Frames
 from kijko.realtime import refusals
 from kijko.realtime.engine import LARGEST, PROBE, SEPARATOR, UPGRADE, Session
 from kijko.realtime.shared import Realtime
 
-__all__ = ["LARGEST", "SocketIO"]
+__all__ = ["READ", "SocketIO"]
 
 _PROTOCOL: Final = "4"
+READ: Final = 33_554_432
+"""Bytes of a POST that are read, though not kept: whoever sent too much is told so, and their session ends."""
+_TOO_LARGE: Final = f"The body is larger than the {LARGEST:,} bytes that this address takes. Send less at once."
 _CLOSED: Final = "websocket.disconnect"
 _LEFT: Final = "http.disconnect"
 _UPGRADE_S: Final = 10.0
@@ -87,7 +90,7 @@ async def _poll(realtime: Realtime, asked: dict[str, str], method: str, receive:
         return await _polled(session, receive)
     try:
         packets = await _payload(receive)
-    except BadPayload:
+    except (BadPayload, PayloadTooLarge):
         session.close(refusals.BAD_PACKET, again=True)
         raise
     for packet in packets:
@@ -117,9 +120,11 @@ async def _payload(receive: Receive) -> list[str]:
         message = await receive()
         if message["type"] == _LEFT:
             raise BadPayload
-        body += message.get("body", b"")
+        body += message.get("body", b"")[: LARGEST + 1 - len(body)]
         if not message.get("more_body"):
             break
+    if len(body) > LARGEST:
+        raise PayloadTooLarge(_TOO_LARGE)
     try:
         texts: list[str] = body.decode().split(SEPARATOR)
     except UnicodeDecodeError:
