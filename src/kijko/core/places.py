@@ -76,7 +76,8 @@ while key <= #KEYS do
 end
 return answers
 """
-_LIVING: Final = "kijko:places:living"
+_LIVING: Final = "{kijko:places}:living"
+"""The braces put all keys of a trip into one slot of a cluster."""
 _KEEP_S: Final = 3600
 _AGAIN_S: Final = 600.0
 """So often everything is written anew, long before Redis drops it."""
@@ -136,7 +137,7 @@ class Places:
         Raises:
             Limited: they have all that they may.
         """
-        keys = [f"kijko:places:{kind.name}:{one}" for kind, one in zip(self._kinds, whose, strict=True)]
+        keys = [f"{{kijko:places}}:{kind.name}:{one}" for kind, one in zip(self._kinds, whose, strict=True)]
         for kind, key in zip(self._kinds, keys, strict=True):
             if self._held[key] >= kind.most:
                 raise _limited(kind, self._held[key])
