@@ -1,12 +1,13 @@
 """The documentation's page as a person uses it: signs in at the top, tries an operation, stays signed in, signs out."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Locator, Page, Request, expect
+from playwright.async_api import Locator, Page, Request, Route, expect
 
 from tests.auth.conftest import account  # noqa: F401  # a fixture
 
@@ -96,6 +97,27 @@ async def test_who_signs_in_on_the_page_tries_operations_as_themselves_and_stays
 
     assert {urlsplit(url).netloc for url in docs.asked} == {urlsplit(stack_env["KIJKO_API_URL"]).netloc}
     assert docs.complaints == []
+
+
+async def test_who_signs_in_before_the_document_is_there_is_signed_in_when_it_is(
+    page: Page,
+    account: Callable[..., Any],  # noqa: F811  # the fixture
+    stack_env: dict[str, str],
+) -> None:
+    somebody, signed_in = await account(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await signed_in.wait()
+        await asyncio.sleep(0.5)
+        await route.continue_()
+
+    await page.route("**/openapi.json", late)
+    docs = Docs(page)
+    await docs.open(stack_env["KIJKO_API_URL"])
+    page.on("response", lambda answer: signed_in.set() if answer.url.endswith("/login") else None)
+    await docs.sign_in(somebody.email, somebody.password)
+    await expect(docs.says).to_have_text(f"Signed in as {somebody.email}.")
+    await docs.try_out("auth_me", 200)
 
 
 async def test_a_wrong_password_is_said_and_the_next_try_may_be_right(

@@ -2,6 +2,8 @@
 // "Try it out" then carries. The token lives in this page alone and is refreshed shortly before it expires.
 "use strict";
 
+let loaded;
+const described = new Promise((resolve) => { loaded = resolve; });
 const ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -10,6 +12,7 @@ const ui = SwaggerUIBundle({
   filter: true,
   tryItOutEnabled: true,
   validatorUrl: null,
+  onComplete: loaded,
 });
 
 const form = document.getElementById("sign-in");
@@ -33,7 +36,8 @@ function show(text, signedIn) {
   signOut.hidden = !signedIn;
 }
 
-function use(tokens) {
+async function use(tokens) {
+  await described; // before it has the document, the page knows no way to sign in, and forgets the token
   ui.preauthorizeApiKey("bearer", tokens.access_token);
   signOut.onclick = () => leave(tokens.access_token);
   clearTimeout(timer);
@@ -42,7 +46,7 @@ function use(tokens) {
 
 async function renew(refreshToken) {
   try {
-    use(await post("api/auth/refresh", { refresh_token: refreshToken }));
+    await use(await post("api/auth/refresh", { refresh_token: refreshToken }));
   } catch (error) {
     ui.authActions.logout(["bearer"]);
     show(`Signed out: ${error.message}`, false);
@@ -61,7 +65,7 @@ form.addEventListener("submit", async (event) => {
   const fields = new FormData(form);
   says.textContent = "Signing in …";
   try {
-    use(await post("api/auth/login", { email: fields.get("email"), password: fields.get("password") }));
+    await use(await post("api/auth/login", { email: fields.get("email"), password: fields.get("password") }));
     show(`Signed in as ${fields.get("email")}.`, true);
     form.elements.password.value = "";
   } catch (error) {
