@@ -20,6 +20,7 @@ const says = document.getElementById("sign-in-says");
 const credentials = document.getElementById("credentials");
 const signOut = document.getElementById("sign-out");
 let timer;
+let token;
 
 async function post(path, body, token) {
   const headers = { "Content-Type": "application/json" };
@@ -36,9 +37,10 @@ function show(text, signedIn) {
   signOut.hidden = !signedIn;
 }
 
-async function use(tokens) {
-  await described; // before it has the document, the page knows no way to sign in, and forgets the token
-  ui.preauthorizeApiKey("bearer", tokens.access_token);
+function use(tokens) {
+  token = tokens.access_token;
+  // Before it has the document, the page knows no way to sign in, and would forget the token.
+  described.then(() => token && ui.preauthorizeApiKey("bearer", token));
   signOut.onclick = () => leave(tokens.access_token);
   clearTimeout(timer);
   timer = setTimeout(() => renew(tokens.refresh_token), Math.max(5, tokens.expires_in - 30) * 1000);
@@ -46,17 +48,19 @@ async function use(tokens) {
 
 async function renew(refreshToken) {
   try {
-    await use(await post("api/auth/refresh", { refresh_token: refreshToken }));
+    use(await post("api/auth/refresh", { refresh_token: refreshToken }));
   } catch (error) {
+    token = undefined;
     ui.authActions.logout(["bearer"]);
     show(`Signed out: ${error.message}`, false);
   }
 }
 
-async function leave(token) {
+async function leave(last) {
   clearTimeout(timer);
+  token = undefined;
   ui.authActions.logout(["bearer"]);
-  await post("api/auth/logout", undefined, token).catch(() => undefined);
+  await post("api/auth/logout", undefined, last).catch(() => undefined);
   show("Signed out.", false);
 }
 
@@ -65,7 +69,7 @@ form.addEventListener("submit", async (event) => {
   const fields = new FormData(form);
   says.textContent = "Signing in …";
   try {
-    await use(await post("api/auth/login", { email: fields.get("email"), password: fields.get("password") }));
+    use(await post("api/auth/login", { email: fields.get("email"), password: fields.get("password") }));
     show(`Signed in as ${fields.get("email")}.`, true);
     form.elements.password.value = "";
   } catch (error) {
