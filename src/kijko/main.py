@@ -102,6 +102,7 @@ ANSWER_HEADERS: Final = (
     "ETag",
     "Location",
     "Content-Disposition",
+    "WWW-Authenticate",
     "Idempotent-Replayed",
 )
 

@@ -123,6 +123,29 @@ def test_an_example_of_an_error_is_a_whole_problem_with_a_code_that_there_is(nam
     assert value["detail"] == value["message"] != ""
 
 
+def test_an_error_that_tells_more_is_shown_with_it() -> None:
+    values = {name: each["value"] for name, each in DOCUMENT["components"]["examples"].items()}
+    assert values["VALIDATION_ERROR"]["details"][0]["field"] == values["VALIDATION_ERROR"]["field"] == "name"
+    assert values["INVALID_INPUT"]["details"][0]["field"] == "input.text"
+    assert {"scope", "scopes"} == values["MISSING_SCOPE"]["details"].keys()
+    for code in ("RATE_LIMITED", "QUOTA_EXCEEDED", "SEAT_LIMIT"):
+        assert values[code]["details"].keys() == {"metric", "limit", "used", "resetsAt"}
+
+
+def test_nothing_in_a_body_has_a_default_which_some_generators_take_for_required() -> None:
+    assert [(name, field) for name, field, schema in fields(asked()) if "default" in schema] == []
+    category = SCHEMAS["CreateSkillRequest"]["properties"]["category"]
+    assert category["description"].endswith('By default `"custom"`.')
+
+
+def test_a_header_is_one_text_since_some_generators_know_no_other() -> None:
+    headers = [
+        each for _, _, operation in OPERATIONS for each in operation.get("parameters", ()) if each["in"] == "header"
+    ]
+    assert {"If-Match", "Last-Event-ID"} <= {each["name"] for each in headers}
+    assert {each["schema"]["type"] for each in headers} == {"string"}
+
+
 def test_a_time_is_a_time() -> None:
     times = [(name, field, schema) for name, field, schema in fields(answered() | asked()) if TIME.search(field)]
     assert len(times) > 40

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Final
+
+from pydantic import WithJsonSchema
 
 from kijko.core.errors import (
     AppError,
@@ -42,6 +44,34 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {
 }
 
 
+_DETAILS: Final = {
+    "description": "Of a 422 with a `field` all fields at fault; of a 402 and a 429 the limit; else of each code's own "
+    "shape, or null.",
+    "anyOf": [
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                "required": ["field", "message"],
+            },
+        },
+        {
+            "type": "object",
+            "properties": {
+                "metric": {"type": "string"},
+                "limit": {"type": "number"},
+                "used": {"type": "number"},
+                "resetsAt": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+            },
+            "required": ["metric", "limit", "used", "resetsAt"],
+        },
+        {"type": "object", "additionalProperties": True},
+        {"type": "null"},
+    ],
+}
+
+
 class Problem(Wire):
     """An error as the web app and every client read it: `detail` is for people, `code` for programs."""
 
@@ -52,7 +82,7 @@ class Problem(Wire):
     code: str
     message: str
     field: str | None = None
-    details: Any | None = None  # any JSON: the shape is each code's own
+    details: Annotated[Any | None, WithJsonSchema(_DETAILS)] = None  # any JSON: the shape is each code's own
     request_id: str
 
 

@@ -36,6 +36,7 @@ _FILE: Final = {
         "text/csv": {"schema": {"type": "string"}, "example": "id,skillId,skillName,…\r\n7f0c3a52-…,…,Summarise,…\r\n"},
     },
     "description": "The file.",
+    "headers": described("Content-Disposition"),
 }
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Rows at once, at most 100."), WHOLE]

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from kijko.models.exports import ProjectExport
 from kijko.routers.deps import Outside
+from kijko.routers.headers import described
 from kijko.routers.ids import ProjectId
 from kijko.routers.numbers import WHOLE
 from kijko.routers.principal import CurrentPrincipal
@@ -28,6 +29,7 @@ _FILE: Final = {
         },
     },
     "description": "The file.",
+    "headers": described("Content-Disposition"),
 }
 
 

@@ -35,6 +35,8 @@ HEADERS: Final[Mapping[str, Json]] = {
         "description": "`true` when this is the answer kept under the Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
+    "WWW-Authenticate": _text("How to ask: with a bearer token, and whether the one that came is none.", "Bearer"),
+    "Content-Disposition": _text("The name of the file.", 'attachment; filename="executions-2026-01-31.csv"'),
     "Location": {
         "description": "Where the browser goes on.",
         "schema": {"type": "string", "format": "uri"},
@@ -71,6 +73,8 @@ def complete(answers: Json, *, takes_key: bool, counted: bool, metered: bool) ->
             names.append("Idempotent-Replayed")
         if status in {"429", "503"}:
             names.append("Retry-After")
+        if status == "401":
+            names.append("WWW-Authenticate")
         if status == "429":
             names += LIMIT
         if metered:

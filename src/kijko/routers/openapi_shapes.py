@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+import orjson
+
 from kijko.middleware.answer import MEDIA_TYPE
 from kijko.models.problem import Problem
 
@@ -20,15 +22,20 @@ def tidy(document: Json) -> None:
 
     Fields have no titles, which say their names again in small letters. What is always there has no default. Bounds of
     whole numbers are whole. A shape that differs as it comes in has its own name as it goes out, and `…Input` as it
-    comes in. A parameter that may be left out is not said to be null, which no address can say.
+    comes in. A parameter that may be left out is not said to be null, which no address can say; a header is one text.
+    What has a default in a body says so in words: some generators take it for what must be there.
     """
     for schema in document["components"]["schemas"].values():
         _tidy_fields(schema)
     for operation in _operations(document):
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _without_null(parameter["schema"])
+            if parameter["in"] == "header" and parameter["schema"].get("type") == "array":  # lines, joined by commas
+                parameter["schema"] = {"type": "string"}
         for content in _contents(operation):
             content["schema"].pop("title", None)
+    for name in _taken(document):
+        _say_defaults(document["components"]["schemas"][name])
     _rename(document)
 
 
@@ -41,6 +48,8 @@ def share_problems(document: Json) -> None:
             for code, example in examples.items():
                 # FastAPI leaves out what is null.
                 whole = {name: example["value"].get(name) for name in _FIELDS}
+                if isinstance(whole["details"], dict) and "metric" in whole["details"]:
+                    whole["details"].setdefault("resetsAt", None)
                 name = _place(shared, code, {**example, "value": whole})
                 examples[code] = {"$ref": _EXAMPLES + name}
 
@@ -72,6 +81,29 @@ def _tidy_fields(schema: Json) -> None:
             del field["anyOf"]
         if name in required:
             field.pop("default", None)
+
+
+def _taken(document: Json) -> set[str]:
+    """The names of the shapes that bodies of requests are made of."""
+    found: set[str] = set()
+    waiting: list[Any] = [each.get("requestBody") for each in _operations(document)]  # JSON
+    while waiting:
+        match waiting.pop():
+            case {"$ref": str(reference)} if (name := reference.removeprefix(_SCHEMAS)) not in found:
+                found.add(name)
+                waiting.append(document["components"]["schemas"].get(name))
+            case dict() as node:
+                waiting += node.values()
+            case list() as nodes:
+                waiting += nodes
+    return {name for name in found if name in document["components"]["schemas"]}
+
+
+def _say_defaults(schema: Json) -> None:
+    for field in schema.get("properties", {}).values():
+        if "default" in field:
+            default = f"By default `{orjson.dumps(field.pop('default')).decode()}`."
+            field["description"] = " ".join(filter(None, (field.get("description"), default)))
 
 
 def _without_null(schema: Json) -> Json:

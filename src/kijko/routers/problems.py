@@ -19,6 +19,7 @@ from kijko.core.tenancy import translate
 from kijko.middleware.answer import MEDIA_TYPE, rendered
 from kijko.middleware.errors import MalformedJson, MethodNotAllowed, PayloadTooLarge, Refusal, UnsupportedMediaType
 from kijko.models.problem import problem_of, status_of
+from kijko.routers.examples.problems import shown
 from kijko.routers.misspelt import shape_of
 from kijko.routers.strangers import stranger
 from kijko.routers.validation import meaning
@@ -134,15 +135,14 @@ def _kinds(kind: type[AppError]) -> Iterator[type[AppError]]:
 def _document(found: Responses, kind: type[AppError]) -> None:
     """Add a code to its status's answer: its name in the description, a whole problem as an example."""
     text = " ".join((kind.__doc__ or "").split())
-    blank = kind.__new__(kind)  # its status hangs on its class; some take arguments that nobody has here
-    AppError.__init__(blank, text)
+    error = shown(kind)
     answer = found.setdefault(
-        status_of(blank),
+        status_of(error),
         {
             "description": "",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
         },
     )
     answer["description"] = "\n".join(filter(None, (answer["description"], f"- `{kind.code}`: {text}")))
-    example = problem_of(blank, "3f2b9a54d1e84c0e8f6d2a7c51b0e9aa").model_dump(by_alias=True, exclude_none=True)
+    example = problem_of(error, "3f2b9a54d1e84c0e8f6d2a7c51b0e9aa").model_dump(by_alias=True, exclude_none=True)
     answer["content"][MEDIA_TYPE]["examples"][kind.code] = {"summary": kind.code, "value": example}
