@@ -1,5 +1,6 @@
 -- A skill's versions are numbered one after another, each written with the save that makes it: also where a maker speaks
--- SQL, none is left out, none is ahead, and no later save finds its number taken.
+-- SQL, none is ahead, and no later save finds its number taken. One may be left out that way, and the next save has its
+-- own all the same.
 
 create function kijko.refuse_version_leap() returns trigger
   language plpgsql set search_path = ''
@@ -21,19 +22,7 @@ begin
   if not exists (
     select
     from public.skills s
-    where s.organization_id = new.organization_id
-      and s.id = new.skill_id
-      and s.version = new.version
-      and (
-        new.version = 1
-        or exists (
-          select
-          from public.skill_versions v
-          where v.organization_id = new.organization_id
-            and v.skill_id = new.skill_id
-            and v.version = new.version - 1
-        )
-      )
+    where s.organization_id = new.organization_id and s.id = new.skill_id and s.version = new.version
   ) then
     raise exception 'This is not the skill''s next version. Save the skill, and it has one.' using errcode = 'KJ409';
   end if;

@@ -170,6 +170,28 @@ async def test_whose_key_it_was_is_known_of_a_run_whose_worker_is_lost(
     assert [each["own_key"] for each in providers.attempts(owner, execution_id)] == [own]
 
 
+async def test_of_a_run_whose_worker_is_lost_the_ledger_says_whose_key_its_tokens_were_made_with(
+    person: Make, shared: Shared, owner: Owner
+) -> None:
+    one = person()
+    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    text = f"{uuid.uuid4()} [slow 100 0.1]"
+    execution_id = await providers.start(one, skill, text)
+    await providers.asked(shared, text)
+    owner.execute(
+        "insert into execution_attempts (organization_id, execution_id, claim, attempt, status, worker_id, model, "
+        "prompt_tokens, completion_tokens, cost_cents, started_at, own_key) "
+        "values (%s, %s, 0, 1, 'failed', %s, %s, 900, 100, 3.5, now(), true)",
+        (one.organization_id, execution_id, uuid.uuid4(), MODELS["openai"]),
+    )
+    owner.execute(
+        "update executions set lease_owner = %s, lease_expires_at = now() - interval '1 s', attempts = 3 where id = %s",
+        (uuid.uuid4(), execution_id),
+    )
+    assert (await ended(one, execution_id))["errorCode"] == "WORKER_LOST"
+    assert _whose_key(owner, one) == [True]
+
+
 async def test_a_last_attempt_in_which_no_model_ran_does_not_hide_whose_key_it_was(person: Make, owner: Owner) -> None:
     one = person()
     await put(one)

@@ -170,5 +170,7 @@ def test_a_version_is_the_next_one_or_is_refused(database: Sql, member: Someone)
         assert tried((grow, (2, skill)), (add, (skill, numbers))) == "KJ409"
     assert tried((grow, (2, skill)), (add, (skill, [2]))) is None
     assert tried((add, (skill, [2]))) == "23505"
-    assert tried((grow, (3, skill)), (add, (skill, [3]))) is None
-    assert tried((grow, (2, skill))) == "KJ409"
+    assert tried((grow, (3, skill))) is None
+    assert tried((add, (skill, [4]))) == "KJ409"
+    assert tried((grow, (4, skill)), (add, (skill, [4]))) is None  # whoever left one out can save all the same
+    assert tried((grow, (3, skill))) == "KJ409"

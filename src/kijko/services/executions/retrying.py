@@ -43,8 +43,12 @@ async def retry(
         raise SkillNotFound
     if not skill.is_active:
         raise SkillInactive
-    asked = {name: value for name, value in old.input.items() if name not in (old.filled or ())}
+    defaults = rules.defaults(skill.input_schema)
+    # A default of then that is none any more stays: nobody can give anything else in its place.
+    kept = [name for name in old.filled or () if name not in defaults]
+    asked = {name: value for name, value in old.input.items() if name in kept or name not in (old.filled or ())}
     given = rules.bind_input(skill.prompt_template, skill.input_schema, asked)
+    filled = [*kept, *(rules.filled_in(asked, given) or ())]
     await checked_context(tx, SkillContext.model_validate(old.context) if old.context is not None else None)
     tx.after_commit(partial(jobs.wake, Work.EXECUTIONS))
     try:
@@ -54,7 +58,7 @@ async def retry(
             original,
             skill.version,
             Jsonb(given),
-            rules.filled_in(asked, given),
+            filled or None,
             skill.model,
             request_id,
         )

@@ -68,6 +68,11 @@ def bind_input(template: str, schema: Sequence[Mapping[str, Any]] | None, given:
     return bound
 
 
+def defaults(schema: Sequence[Mapping[str, Any]] | None) -> set[str]:
+    """The names of the inputs that have one."""
+    return {entry["name"] for entry in schema or () if entry.get("default") is not None}
+
+
 def filled_in(given: Mapping[str, Any], bound: Mapping[str, Any]) -> list[str] | None:
     """The names of the inputs that `bind_input` took from the schema's defaults; None where there are none."""
     return [name for name in bound if given.get(name) is None and bound[name] is not None] or None

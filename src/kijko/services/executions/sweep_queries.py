@@ -99,7 +99,7 @@ _EXPIRE = Query(
       select
         organization_id, 'oracle_queries', 'settle', 0, id, user_id, skill_id, execution_type, model, prompt_tokens,
         cache_read_tokens, cache_write_tokens, completion_tokens, cost_cents, coalesce(estimated, false), status,
-        executed_at, coalesce(own_key, kijko.own_key_of(id))
+        executed_at, coalesce(kijko.own_key_of(id), own_key)
       from taken
       where status in ('failed', 'cancelled')
       on conflict on constraint usage_ledger_subject_key do nothing

@@ -35,7 +35,8 @@ async def refine(job: Job) -> None:
         job.kept(await work_queries.hold(tx, job.claimed, job.desk.worker))
         await search.discard(tx, job.claimed.id)
         if job.claimed.state:
-            job.progress.add(errorsEncountered=-await queries.index_anew(tx, job.claimed))
+            await queries.index_anew(tx, job.claimed)
+    await _count_errors(job)
     total = max(job.progress.metrics["chunksCreated"], 1)
     done = 0
 
@@ -46,8 +47,14 @@ async def refine(job: Job) -> None:
         job.progress.reach(0.95 * done / total, f"Indexing words: {counted(done, 'chunk')}")
 
     await abreast(_pages(job), index, job.abreast)
+    await _count_errors(job)
     if job.wanted.history:
         await _tell_history(job)
+
+
+async def _count_errors(job: Job) -> None:
+    """Counted from the rows: a worker that was killed had told some of them, and not counted them."""
+    job.progress.set(errorsEncountered=await queries.errors(job.reader, job.claimed))
 
 
 async def _pages(job: Job) -> AsyncGenerator[queries.Page, None]:
@@ -86,7 +93,6 @@ async def _tell_unindexed(job: Job, one: Unindexed) -> None:
     """The file serves all the same: it can be read and exported, and only search does not know its words."""
     _log.warning("ingestion.file_unindexed", ingestion_id=str(job.claimed.id), why=one.why)
     job.kept(await queries.unindexed(job.reader, job.claimed, job.desk.worker, one.file_id, _UNINDEXED.format(one.why)))
-    job.progress.add(errorsEncountered=1)
 
 
 async def _tell_history(job: Job) -> None:

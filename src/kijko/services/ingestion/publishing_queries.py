@@ -121,9 +121,21 @@ async def unindexed(reader: SystemReader, claimed: Claimed, worker: UUID, file_i
     return await reader.first(_UNINDEXED, claimed.id, worker, claimed.attempts, file_id, why) is not None
 
 
-async def index_anew(tx: SystemTx, claimed: Claimed) -> int:
-    """Forgets whose words an earlier attempt could not index; how many there were."""
-    return await tx.run(_INDEXED_ANEW, claimed.organization_id, claimed.id)
+async def index_anew(tx: SystemTx, claimed: Claimed) -> None:
+    """Forgets whose words an earlier attempt could not index."""
+    await tx.run(_INDEXED_ANEW, claimed.organization_id, claimed.id)
+
+
+_ERRORS = Scalar(
+    int,
+    "select count(*) from ingestion_files n "
+    "where n.organization_id = $1::uuid and n.ingestion_id = $2::uuid and n.state = 'failed'",
+)
+
+
+async def errors(reader: SystemReader, claimed: Claimed) -> int:
+    """How many files failed."""
+    return await reader.one(_ERRORS, claimed.organization_id, claimed.id)
 
 
 _HISTORY = Scalar(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from kijko.core.words import counted
-from kijko.services.uploads.names import clean, shown
+from kijko.services.uploads.names import clean, plain, shown
 from kijko.services.uploads.refusal import Refused
 from kijko.services.uploads.spool import megabytes
 
@@ -71,7 +71,7 @@ class Archive:
         files = [info for info in self._zip.infolist() if not (info.filename and info.is_dir())]
         if not files:
             raise Refused("The zip archive is empty: it has no files in it.")
-        files = [info for info in files if _name(info).split("/", 1)[0] != _LEFT_BY_MACOS]
+        files = [info for info in files if plain(_name(info)).split("/", 1)[0] != _LEFT_BY_MACOS]
         if not files:
             raise Refused(f"The zip archive has only what macOS adds ({_LEFT_BY_MACOS}/), and that is not taken.")
         total = sum(info.file_size for info in files)

@@ -14,13 +14,18 @@ _OVERRIDES: Final = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0
 """What shows a name in another order than it has, so that `exe.txt` is none."""
 
 
+def plain(name: str) -> str:
+    """The name with one kind of slash, and without the ./ with which many archivers begin one."""
+    return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
+
+
 def clean(name: str) -> str:
     """The name as it is kept: parts between slashes, accents composed, so that the same name replaces.
 
     Raises:
         Refused: it is none that can be kept.
     """
-    path = unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")  # as many archivers begin a name
+    path = plain(name)
     if not path.strip():
         raise Refused("The file has no name.")
     if len(path) > _LONGEST:
