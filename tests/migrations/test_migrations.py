@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from kijko.core.migrations import MigrationError, migrate, status
@@ -170,6 +171,22 @@ def test_a_servers_timeouts_do_not_count(blank: Sql, folder: Path) -> None:
     blank.run("alter role postgres in database " + blank.name + " set statement_timeout = '100ms'")  # type: ignore[operator]  # our own name
     write(folder, THREE, "select pg_sleep(0.4);")
     assert migrate(blank.url(), folder) == [ONE, TWO, THREE]
+
+
+def test_a_file_that_waits_for_a_table_lets_others_at_it_meanwhile(blank: Sql, folder: Path) -> None:
+    migrate(blank.url(), folder)
+    write(folder, THREE, "alter table two add b int;")
+    with ThreadPoolExecutor() as pool, psycopg.connect(blank.url()) as reader:
+        reader.execute("select * from two")  # and its transaction stays open, as a dump's does
+        applied = pool.submit(migrate, blank.url(), folder, wait_s=0.2)
+        waiting = "select count(*) from pg_locks where not granted and relation = 'two'::regclass"
+        while not blank.one(waiting):
+            time.sleep(0.01)
+        with psycopg.connect(blank.url(), options="-c statement_timeout=2000") as other:
+            assert other.execute("select * from two").fetchall() == [(1,)]
+        assert not applied.done()
+        reader.rollback()
+        assert applied.result(timeout=30) == [THREE]
 
 
 def test_two_at_once_apply_each_file_once(blank: Sql, folder: Path) -> None:

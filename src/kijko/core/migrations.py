@@ -6,6 +6,7 @@ removed or overtaken by an older version.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,17 @@ from typing import Any, Literal
 import psycopg
 
 # Two `migrate` at once: one waits for the other's file and goes on with the next. It is the transaction's lock, so that
-# it holds behind a pooler too. No timeout counts: a server may have one for all, and a file takes the time it takes.
+# it holds behind a pooler too. No timeout of the server's counts: a file takes the time it takes. But who waits for a
+# table that is in use makes everybody wait who comes after, so a file waits for a short time only, and then anew.
 _LOCK = 0x6B696A6B6F
 _BEGIN = """
 select set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
   set_config('idle_in_transaction_session_timeout', '0', true);
 """
+_WAIT_S = 3.0
+"""How long a file waits for a table: so long at the most does it hold up who reads there."""
+_PAUSE_S = 2.0
+_TRIES = 40
 _FILE = re.compile(r"(\d{14})_(\w+)\.sql")
 _CREATE_TABLE = """
 create schema if not exists supabase_migrations;
@@ -39,6 +45,10 @@ _TABLE = re.compile(r"\b(create|drop)\s+table\s+(?:if\s+(?:not\s+)?exists\s+)?(\
 
 class MigrationError(RuntimeError):
     """The files and the database do not agree, or a file failed; the text names the file and says what to do."""
+
+
+class _InUse(Exception):
+    """A table that a file changes is in use; nothing of the file was applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +157,26 @@ def _apply(connection: psycopg.Connection[Any], file: Migration) -> None:
             "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)",
             (file.version, file.name, [file.text]),
         )
+    except psycopg.errors.LockNotAvailable as error:
+        raise _InUse(file.file) from error
     except psycopg.Error as error:
         raise MigrationError(f"{file.file}: {error}".strip() + "\nNothing of this file was applied.") from error
 
 
-def _apply_next(connection: psycopg.Connection[Any], files: list[Migration]) -> Migration | None:
+def _apply_next(connection: psycopg.Connection[Any], files: list[Migration], wait_s: float) -> Migration | None:
+    for _ in range(_TRIES):
+        try:
+            return _try_next(connection, files, wait_s)
+        except _InUse as error:
+            file = error
+            time.sleep(_PAUSE_S * min(1.0, wait_s))
+    raise MigrationError(
+        f"{file}: a table that it changes stayed in use. End what holds it, the oldest xact_start in pg_stat_activity, "
+        "and try again.\nNothing of this file was applied."
+    )
+
+
+def _try_next(connection: psycopg.Connection[Any], files: list[Migration], wait_s: float) -> Migration | None:
     with connection.transaction():
         connection.execute(_BEGIN)
         connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -159,17 +184,19 @@ def _apply_next(connection: psycopg.Connection[Any], files: list[Migration]) -> 
         pending = _pending(files, _applied(connection))
         if not pending:
             return None
+        connection.execute("select set_config('lock_timeout', %s, true)", (f"{wait_s * 1000:.0f}",))
         _apply(connection, pending[0])
     # Nothing that one file sets, a search path for example, is there for the next.
     connection.execute("discard all")
     return pending[0]
 
 
-def migrate(url: str, folder: Path, *, dry_run: bool = False) -> list[str]:
+def migrate(url: str, folder: Path, *, dry_run: bool = False, wait_s: float = _WAIT_S) -> list[str]:
     """Applies what is pending and answers the names of those files, in order; `dry_run` only names them.
 
     Args:
-        url: the owner's database URL. folder: where the files are.
+        url: the owner's database URL. folder: where the files are. wait_s: how long a file waits at a time for a table
+            that is in use; others wait behind it for as long. After a few minutes of tries it gives up.
 
     Raises:
         MigrationError: the database is out of reach, a file was changed, is missing or out of order, or failed. Files
@@ -180,7 +207,7 @@ def migrate(url: str, folder: Path, *, dry_run: bool = False) -> list[str]:
     with _connection(url) as connection:
         if dry_run:
             return [file.file for file in _pending(files, _applied(connection))]
-        while (file := _apply_next(connection, files)) is not None:
+        while (file := _apply_next(connection, files, wait_s)) is not None:
             applied.append(file.file)
     return applied
 
