@@ -59,8 +59,9 @@ class Trials:
         answer: llm.ModelAnswer | None = None
         failure: llm.ModelFailure | None = None
         try:
+            provider = await self._provider(organization_id, attempt)
             async with asyncio.timeout(self._most_s):
-                answer = await self._ask(principal, organization_id, trial_id, attempt)
+                answer = await self._ask(principal, trial_id, attempt, provider)
         except asyncio.CancelledError:  # the API stops: what was used is kept all the same
             stopped = llm.ModelFailure(ExecutionErrorCode.INTERNAL, _STOPPED, ran=attempt.progress.asked)
             ms = round((time.perf_counter() - began) * 1000)
@@ -85,8 +86,16 @@ class Trials:
             duration_ms=ms,
         )
 
+    async def _provider(self, organization_id: UUID, attempt: "_Attempt") -> llm.Provider:
+        """Its first time takes seconds, which are not the trial's."""
+        model = attempt.wanted.model
+        await asyncio.to_thread(llm.provider_of, model)  # not on the event loop, that first time
+        provider = await self._models.prepare(model, organization_id)
+        attempt.own_key = self._models.is_own(provider)
+        return provider
+
     async def _ask(
-        self, principal: Principal, organization_id: UUID, trial_id: UUID, attempt: "_Attempt"
+        self, principal: Principal, trial_id: UUID, attempt: "_Attempt", provider: llm.Provider
     ) -> llm.ModelAnswer:
         wanted, context, found = attempt.wanted, attempt.wanted.context, ""
         await self._room.take(trial_id, rules.length(wanted.template, wanted.given) + binding.largest(context))
@@ -98,9 +107,6 @@ class Trials:
             found, attempt.cited = told.text, context.project_id if told.citations else None
         prompt = rules.render(wanted.template, wanted.given, context=found)
         attempt.call = llm.ModelCall(wanted.model, prompt, wanted.parameters, wanted.given, wanted.system or None)
-        await asyncio.to_thread(llm.provider_of, wanted.model)  # its first time takes a while: not the event loop's
-        provider = await self._models.prepare(wanted.model, organization_id)
-        attempt.own_key = self._models.is_own(provider)
         return await provider.run(attempt.call, attempt.progress)
 
     def _failure(self, error: Exception, trial_id: UUID, *, asked: bool) -> llm.ModelFailure:
