@@ -202,7 +202,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             app.state.refusals = api_keys.Refusals(
                 clients.redis, settings.auth.refused_keys_per_minute, settings.redis.timeout_s
             )
-            entrance = Entrance(clients.tokens, app.state.door)
+            entrance = Entrance(clients.tokens, app.state.door, app.state.refusals, app.state.trusted_proxies)
             places = _places(clients, settings)
             app.state.realtime = _realtime(hub, entrance, places, present)
             gathering = [asyncio.create_task(each.run()) for each in (app.state.activity, use, present, places)]

@@ -314,8 +314,9 @@ class Events(Group):
     """The same for all people of one organization together."""
     count_timeout_s: float = Field(0.1, gt=0)
     """So long a handshake waits for Redis, which counts them; after that each process counts for itself."""
-    silence_s: float = Field(30, ge=1)
-    """A process of the API that told Redis nothing for so long is taken for dead, and its sockets are forgotten."""
+    silence_s: float = Field(6, ge=1)
+    """A process of the API that told Redis nothing for so long is taken for dead, and its sockets are forgotten. Each
+    says three times in that time that it lives."""
     presence_grace_s: float = Field(10, ge=0)
     """So long after their last connection a person still counts as there."""
 

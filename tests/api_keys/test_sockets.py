@@ -5,10 +5,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
+from kijko.services.api_keys.rules import make
 from tests.api_keys.making import Owner, calls, logs, make_key, using
-from tests.conftest import Person, Shared
+from tests.conftest import Person, Shared, fresh_address
 from tests.projects.making import hire, make_project
 from tests.realtime.making import close_of, publish, socket
 from tests.realtime.socketio import client, refusal
@@ -16,6 +20,7 @@ from tests.skills.test_http import make_skill
 
 Make = Callable[..., Person]
 Env = dict[str, str]
+_POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
 async def test_a_project_is_heard_with_a_key_that_reads_projects(person: Make, stack_env: Env, owner: Owner) -> None:
@@ -151,3 +156,39 @@ async def test_a_key_in_an_address_reaches_no_log(person: Make, stack_env: Env, 
     await close_of(stack_env, "no-project", key["key"])
     await asyncio.sleep(0.5)
     assert not [log for log in logs(shared) if key["key"][12:] in log]
+
+
+async def test_keys_that_do_not_work_are_limited_by_address_on_sockets_too(
+    person: Make, stack_env: Env, owner: Owner
+) -> None:
+    one = person()
+    project, key = await make_project(one), await make_key(one)
+    bad, elsewhere = make().text, {"X-Forwarded-For": fresh_address()}
+    http = stack_env["KIJKO_API_URL"]
+    address = f"{http.replace('http', 'ws', 1)}/api/projects/{project['id']}/ws?token="
+
+    async def plain(token: str) -> tuple[int | None, str | None]:
+        async with connect(address + token, additional_headers=elsewhere, close_timeout=1) as raw:
+            try:
+                return None, str(await raw.recv())
+            except ConnectionClosed:
+                return raw.close_code, raw.close_reason
+
+    async def handshake(token: str) -> str:
+        async with httpx.AsyncClient(base_url=http, headers=elsewhere) as client:
+            opened = await client.get(_POLLING)
+            session = f"{_POLLING}&sid={json.loads(opened.text[1:])['sid']}"
+            await client.post(session, content="40" + json.dumps({"token": token}))
+            return (await client.get(session)).text
+
+    for _ in range(14):
+        assert (await plain(bad))[0] == 4001
+        assert '"UNAUTHENTICATED"' in await handshake(bad)
+    async with httpx.AsyncClient(base_url=http, headers={**elsewhere, "Authorization": f"Bearer {bad}"}) as client:
+        assert [(await client.get("/api/skills")).status_code for _ in range(3)] == [401, 401, 429]
+    code, reason = await plain(bad)
+    assert (code, "API keys that do not work" in str(reason)) == (4029, True)
+    assert '"RATE_LIMITED"' in await handshake(bad)
+    assert (await handshake(key["key"]))[:2] == "40"
+    assert '"joined"' in str((await plain(key["key"]))[1])
+    assert calls(owner, one) == 2

@@ -9,6 +9,8 @@ from typing import Any
 import socketio
 from socketio.exceptions import ConnectionError as Refused
 from socketio.exceptions import SocketIOError
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from kijko.models.base import Wire
 from kijko.models.events import EVENTS, About
@@ -162,3 +164,17 @@ async def refusal(stack_env: dict[str, str], token: str | None, **more: Any) -> 
     finally:
         await one.raw.shutdown()
     raise AssertionError("it was let in")
+
+
+async def full(stack_env: dict[str, str], token: str) -> tuple[int, str]:
+    """How a handshake ends for which there is no place: the close code and the reason, and no packet that says so."""
+    address = stack_env["KIJKO_API_URL"].replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    async with connect(address, close_timeout=1) as socket, asyncio.timeout(15):
+        await socket.recv()
+        await socket.send("40" + json.dumps({"token": token}))
+        try:
+            told = await socket.recv()
+        except ConnectionClosed:
+            assert socket.close_code is not None
+            return socket.close_code, socket.close_reason or ""
+    raise AssertionError(f"it was told {told!r}")

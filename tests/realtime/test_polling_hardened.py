@@ -119,3 +119,25 @@ async def test_a_room_that_is_none_is_refused(person: Make, stack_env: dict[str,
         await asking.say("420" + json.dumps(["join", {"room": room}]))
         told = (await asking.until("430["))[-1]
         assert json.loads(told[3:])[0]["code"] == "ROOM_NOT_FOUND"
+
+
+@pytest.mark.parametrize("packet", ["40/" + "a" * 65_000 + ",", "40/" + "a" * 101])
+async def test_a_long_namespace_is_no_packet(stack_env: dict[str, str], packet: str) -> None:
+    async with poller(stack_env, None) as stranger:
+        assert (await stranger.say(packet)).status_code == 200
+        assert await stranger.status() == 400
+
+
+async def test_a_stranger_who_fetches_nothing_is_let_go_soon(stack_env: dict[str, str]) -> None:
+    async with poller(stack_env, None) as stranger:
+        for _ in range(3):
+            await stranger.say(*["40/" + "a" * 90 + ","] * 60)
+            await asyncio.sleep(1)
+        assert (await stranger.say("40/a,")).status_code == 400
+
+
+async def test_who_signs_in_and_says_goodbye_at_once_leaves_no_session(person: Make, stack_env: dict[str, str]) -> None:
+    handshake = "40" + json.dumps({"token": person().token})
+    async with poller(stack_env, None) as one:
+        assert (await one.say(handshake, "1")).status_code == 200
+        assert await one.status() == 400

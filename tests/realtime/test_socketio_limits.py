@@ -11,13 +11,13 @@ import httpx
 import pytest
 from redis import Redis
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conftest import Person, Shared
 from tests.projects.making import hire, make_project
 from tests.realtime.making import Owner, publish
 from tests.realtime.poller import poller
-from tests.realtime.socketio import client, refusal
+from tests.realtime.socketio import client, full
 
 Make = Callable[..., Person]
 _PATH = "/socket.io/?EIO=4&transport="
@@ -165,8 +165,13 @@ async def test_a_person_has_only_so_many_connections(person: Make, stack_env: di
     async with AsyncExitStack() as stack:
         for _ in range(int(stack_env["KIJKO_EVENTS_CONNECTIONS"])):
             await stack.enter_async_context(raw(stack_env, one.token))
-        refused = await refusal(stack_env, one.token)
-        assert (refused["data"]["code"], "connections" in refused["message"]) == ("RATE_LIMITED", True)
+        code, reason = await full(stack_env, one.token)
+        assert (code, "connections" in reason) == (4029, True)
+        async with poller(stack_env, None) as polling:
+            await polling.say("40" + json.dumps({"token": one.token}))
+            told = await polling.http.get(polling.address)
+            assert (told.status_code, told.json()["code"]) == (429, "RATE_LIMITED")
+            assert await polling.status() == 400
     await asyncio.sleep(0.5)
     async with raw(stack_env, one.token):
         pass
@@ -181,8 +186,8 @@ async def test_an_organization_has_only_so_many_connections(
     async with AsyncExitStack() as stack:
         for number in range(most):
             await stack.enter_async_context(raw(stack_env, people[number % 3].token))
-        refused = await refusal(stack_env, boss.token)
-        assert (refused["data"]["code"], "organization" in refused["message"]) == ("RATE_LIMITED", True)
+        code, reason = await full(stack_env, boss.token)
+        assert (code, "organization" in reason) == (4029, True)
 
 
 async def test_people_without_an_organization_do_not_count_together(
@@ -208,6 +213,16 @@ async def test_addresses_of_no_use_say_so(stack_env: dict[str, str]) -> None:
             answers.append(await http.post(f"{_PATH}polling&sid={sid}", content=content))
     assert [answer.status_code for answer in answers] == [422, 422, 400, 405, 422, 413]
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+
+
+async def test_an_upgrade_that_is_refused_is_no_error_in_the_log(shared: Shared, stack_env: dict[str, str]) -> None:
+    address = stack_env["KIJKO_API_URL"].replace("http", "ws", 1) + _PATH
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{address}websocket&sid=nope")
+    answer = refused.value.response
+    assert (answer.status_code, json.loads(answer.body)["code"]) == (400, "UNKNOWN_SESSION")
+    await asyncio.sleep(0.2)
+    assert "handshake." not in "".join(log.read_text() for log in (shared.home / "logs").glob("*.log"))
 
 
 async def test_no_line_of_a_log_has_the_token(person: Make, shared: Shared, stack_env: dict[str, str]) -> None:

@@ -88,6 +88,10 @@ _AWAY_S: Final = 1.0
 Free = Callable[[], None]
 
 
+class Full(Limited):
+    """You have as many of these at once as you may. End one of them first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One of the things that are counted: how many there may be, what it is called, and what the refused are told."""
@@ -135,12 +139,12 @@ class Places:
         """A place for whoever these are, one of each kind, in one trip at most; call what comes back to give it back.
 
         Raises:
-            Limited: they have all that they may.
+            Full: they have all that they may.
         """
         keys = [f"{{kijko:places}}:{kind.name}:{one}" for kind, one in zip(self._kinds, whose, strict=True)]
         for kind, key in zip(self._kinds, keys, strict=True):
             if self._held[key] >= kind.most:
-                raise _limited(kind, self._held[key])
+                raise _full(kind, self._held[key])
         self._held.update(keys)
         free = self._freeing(keys)
         if time.monotonic() < self._away_until:
@@ -157,7 +161,7 @@ class Places:
                 free()
             raise
         if full is not None:
-            raise _limited(*full)
+            raise _full(*full)
         return free
 
     async def run(self) -> None:
@@ -197,11 +201,12 @@ class Places:
             self._give_up(changed, error)
             return
         del self._asked[: len(asked)]
+        more = bool(self._asked or self._changed)
         for one, full, used in zip(asked, answers[::2], answers[1::2], strict=True):
             self._settle(one, (self._kinds[full - 1], used) if full else None)
         if new:
             self._write_all()
-        if self._asked or self._changed:
+        if more:
             self._wake.set()
 
     async def _tell(self, changed: Sequence[str], asked: Sequence[_Asked]) -> list[int]:
@@ -224,6 +229,9 @@ class Places:
 
     def _settle(self, one: _Asked, full: tuple[Kind, int] | None) -> None:
         self._pending.subtract(one.keys)
+        # A trip that was made twice, since its first answer was lost, has counted this twice. The next one, which
+        # nobody need hurry for, says how many there are.
+        self._changed.update(one.keys)
         if one.answer.cancelled():
             self._drop(one.keys)
             self._note(one.keys)
@@ -260,6 +268,6 @@ class Places:
         self._wake.set()
 
 
-def _limited(kind: Kind, used: int) -> Limited:
+def _full(kind: Kind, used: int) -> Full:
     details = {"metric": kind.metric, "limit": kind.most, "used": used, "resetsAt": None}
-    return Limited(kind.sentence, details=details, retry_after_s=5)
+    return Full(kind.sentence, details=details, retry_after_s=5)

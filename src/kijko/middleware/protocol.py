@@ -78,6 +78,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **more)
         self.logger = _quiet
 
+    async def send(self, message: Any) -> None:  # Any: uvicorn's own
+        """Send; an answer in place of a WebSocket ends the handshake, too, which uvicorn would log as left undone."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
+
     async def run_asgi(self) -> None:
         """Run the application, which may write frames by itself; then give the client a moment to take what is left."""
         extensions: dict[str, Any] = {FRAMES: Frames(self)}  # Any: each extension's own

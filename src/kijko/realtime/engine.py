@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import orjson
 
-from kijko.core.errors import Unavailable
+from kijko.core.errors import AppError, Unavailable
 from kijko.middleware.protocol import Frames
 from kijko.realtime import refusals
 from kijko.realtime.packets import Batch, frame
@@ -27,6 +27,10 @@ _PING_S: Final = 20.0
 _PONG_S: Final = 20.0
 _MESSAGES: Final = 1000
 _BYTES: Final = 4_000_000
+_STRANGERS_BYTES: Final = 16_384
+"""What may wait for somebody who has not signed in: the answer to a handshake has a few hundred."""
+_ALL_BYTES: Final = 128_000_000
+"""What may wait for the polls of all sessions of a process together."""
 _A_POLL: Final = 16
 """Packets that one poll gets: the Python client takes no more at once."""
 _LINGER_S: Final = 30.0
@@ -54,7 +58,7 @@ class Client(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Engine:
     """The sessions of a process, by their ids."""
 
@@ -63,34 +67,67 @@ class Engine:
     most: int = _MANY
     strangers: "dict[str, Session]" = field(default_factory=dict)
     """Those of whom nobody knows yet whose they are, the oldest first."""
+    lingering: "dict[str, Session]" = field(default_factory=dict)
+    """Those that have ended, and that a poll may still ask why; the oldest first."""
+    most_waiting: int = _ALL_BYTES
+    waiting: int = 0
+    """Characters that wait for polls."""
+    _relieving: bool = False
 
-    def open(self, frames: Frames | None) -> "Session":
-        """A new session: over that WebSocket, or over polling. Where there are too many, the oldest stranger leaves.
+    def open(self, frames: Frames | None, address: str) -> "Session":
+        """A new session from that address, over that WebSocket or over polling.
+
+        Where there are too many, the oldest one that has ended leaves, and then the oldest stranger.
 
         Raises:
-            Crowded: there are too many, and none of them is a stranger.
+            Crowded: there are too many, and all of them are at work.
         """
         while len(self.sessions) >= self.most:
-            if not self.strangers:
+            leaving = next(iter(self.lingering.values()), None) or next(iter(self.strangers.values()), None)
+            if leaving is None:
                 raise Crowded
-            next(iter(self.strangers.values())).make_room()
-        return Session(self, frames)
+            leaving.make_room()
+        return Session(self, frames, address)
+
+    def relieve(self) -> None:
+        """Where too much waits for polls, those for whom most waits are let go: first sessions that have ended, then
+        strangers' ones.
+
+        A quarter goes at once, so that whoever fills the queues does not have all of them looked through each time.
+        """
+        if self.waiting <= self.most_waiting or self._relieving:
+            return
+        self._relieving = True
+        try:
+            for one in sorted(self.sessions.values(), key=self._burden, reverse=True):
+                if self.waiting <= self.most_waiting * 3 // 4:
+                    return
+                one.overflow()
+        finally:
+            self._relieving = False
+
+    def _burden(self, one: "Session") -> tuple[bool, bool, int]:
+        return one.ended, one.sid in self.strangers, one.queued
 
 
 class Session:
     """One client's session. Its id is known to it alone."""
 
-    def __init__(self, engine: Engine, frames: Frames | None) -> None:
+    def __init__(self, engine: Engine, frames: Frames | None, address: str) -> None:
         self.sid = secrets.token_urlsafe(18)
         self.frames = frames
+        self.address = address
+        """Where its first request came from."""
         self.upgrading = False
         self.polled = False
         """Whether a poll is waiting."""
         self._engine = engine
         self._ended = False
+        self._error: AppError | None = None
         self._overflowing = False
         self._queue: deque[str] = deque()
-        self._queued = 0
+        self.queued = 0
+        """Characters that wait for a poll."""
         self._changed = asyncio.Event()
         self._taken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -118,7 +155,7 @@ class Session:
         if self._ended:
             return
         if self._is_full() and not self._overflowing:
-            self._overflow()
+            self.overflow()
         elif self.frames is not None:
             self.frames.write(frame(text))
         else:
@@ -129,7 +166,7 @@ class Session:
         if self._ended:
             return
         if self._is_full():
-            self._overflow()
+            self.overflow()
         elif self.frames is not None:
             self.frames.write(batch.frames)
         else:
@@ -156,7 +193,14 @@ class Session:
             self.frames.close(refusal.code, refusal.reason)
         elif not again:
             self._enqueue((CLOSE,))
-        self.end()
+        self._end()
+
+    def refuse(self, error: AppError) -> None:
+        """Ends it, and the client is to come back by itself. Who polls gets the error as the answer to a poll."""
+        if self._ended:
+            return
+        self._error = error
+        self.close(refusals.of(error), again=True)
 
     def known(self) -> None:
         """It is known whose it is."""
@@ -168,29 +212,48 @@ class Session:
         self.close(refusals.CROWDED, again=True)
         self._forget()
 
+    def overflow(self) -> None:
+        """More waits than may: it is told so and ended, or forgotten where it has ended."""
+        if self._ended:
+            self._forget()
+            return
+        self._overflowing = True
+        self._client.overflowed()
+
     def shed(self) -> None:
         """Forgets what waits for a poll: it will not be asked for in time."""
         self._queue.clear()
-        self._queued = 0
+        self._count(-self.queued)
 
     def end(self) -> None:
-        """The other side has left, or is to be forgotten."""
+        """The other side has left: nobody comes for what waits."""
+        self.shed()
+        self._error = None
+        self._end()
+        self._forget()
+
+    def _end(self) -> None:
+        """It takes nothing any more. What waits for a poll may still be fetched for a while."""
         if self._ended:
             return
         self._ended = True
         self.upgrading = False
-        if self._timer is not None:
-            self._timer.cancel()
         self._changed.set()
         self._taken.set()
-        if self._queue and self.frames is None:
-            asyncio.get_running_loop().call_later(_LINGER_S, self._forget)
+        if self.frames is None and (self._queue or self._error is not None):
+            self._engine.strangers.pop(self.sid, None)
+            self._engine.lingering[self.sid] = self
+            self._after(_LINGER_S, self._forget)
         else:
             self._forget()
         self._client.left()
 
     async def poll(self) -> str:
-        """What is new for who polls, as soon as there is something."""
+        """What is new for who polls, as soon as there is something.
+
+        Raises:
+            AppError: the session was refused.
+        """
         self.polled = True
         try:
             while not self._queue and not self._ended and not self.upgrading and self.frames is None:
@@ -201,10 +264,13 @@ class Session:
         return self._take()
 
     def _take(self) -> str:
+        if self._error is not None and not self._queue:
+            self._forget()
+            raise self._error
         taken = [self._queue.popleft() for _ in range(min(len(self._queue), _A_POLL))]
-        self._queued -= sum(map(len, taken))
+        self._count(-sum(map(len, taken)))
         self._taken.set()
-        if self._ended and not self._queue:
+        if self._ended and not self._queue and self._error is None:
             self._forget()
         return SEPARATOR.join(taken) or NOOP
 
@@ -248,19 +314,21 @@ class Session:
         elif kind != NOOP:
             self.close(refusals.BAD_PACKET, again=True)
 
-    def _overflow(self) -> None:
-        self._overflowing = True
-        self._client.overflowed()
-
     def _enqueue(self, texts: Sequence[str]) -> None:
         self._queue.extend(texts)
-        self._queued += sum(map(len, texts))
+        self._count(sum(map(len, texts)))
         self._changed.set()
+        self._engine.relieve()
+
+    def _count(self, more: int) -> None:
+        self.queued += more
+        self._engine.waiting += more
 
     def _is_full(self) -> bool:
+        most = _STRANGERS_BYTES if self.sid in self._engine.strangers else _BYTES
         if self.frames is not None:
-            return self.frames.waiting > _BYTES
-        return len(self._queue) > _MESSAGES or self._queued > _BYTES
+            return self.frames.waiting > most
+        return len(self._queue) > _MESSAGES or self.queued > most
 
     def _ping_later(self) -> None:
         if not self._ended:
@@ -280,5 +348,8 @@ class Session:
         self._timer = asyncio.get_running_loop().call_later(seconds, what)
 
     def _forget(self) -> None:
-        self._engine.sessions.pop(self.sid, None)
-        self._engine.strangers.pop(self.sid, None)
+        self.shed()
+        if self._timer is not None:
+            self._timer.cancel()
+        for every in (self._engine.sessions, self._engine.strangers, self._engine.lingering):
+            every.pop(self.sid, None)

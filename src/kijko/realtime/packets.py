@@ -16,6 +16,8 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR = "0", "1", "2", "3", "4"
 _MESSAGE: Final = "4"
 """What Engine.IO puts before a packet of Socket.IO."""
 _TEXT_FRAME: Final = 0x81
+_LONGEST_NAMESPACE: Final = 100
+"""It is said again in the answer, so whoever asks would choose how long that is."""
 
 
 class Malformed(ValueError):
@@ -54,6 +56,8 @@ def parse(text: str) -> Packet:
         end = text.find(",", at)
         end = len(text) if end < 0 else end
         namespace, at = text[at:end].partition("?")[0], end + 1
+        if len(namespace) > _LONGEST_NAMESPACE:
+            raise Malformed
     begin = at
     while at < len(text) and text[at] in "0123456789" and at - begin < 16:
         at += 1

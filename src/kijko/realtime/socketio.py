@@ -17,6 +17,7 @@ import structlog
 
 from kijko.core.db.errors import DatabaseError
 from kijko.core.errors import AppError, Invalid, Limited, Unauthenticated
+from kijko.core.places import Full
 from kijko.core.tenancy import translate
 from kijko.realtime import ids, packets, refusals
 from kijko.realtime.engine import Session
@@ -31,6 +32,8 @@ from kijko.realtime.token_life import TokenLife
 from kijko.services.events import Entry, NoSuchRoom, user_room
 
 _HANDSHAKE_S: Final = 10.0
+_HOLD_S: Final = 2.0
+"""How long somebody waits for whom there is no place, until they are told: clients come back within a second."""
 _MESSAGES_A_SECOND: Final = 100
 _ROOMS: Final = 100
 _ROOM: Final = re.compile(r"[a-z]{1,20}:[0-9a-f-]{36}")
@@ -126,6 +129,10 @@ class Connection:
         auth = packet.data if isinstance(packet.data, dict) else {}
         try:
             await _translated(self._open(auth))
+        except Full as error:
+            # After a `connect_error` the JavaScript client stays away, and a killed process's places come free soon.
+            self._deadline.cancel()
+            self._deadline = asyncio.get_running_loop().call_later(_HOLD_S, self._session.refuse, error)
         except AppError as error:
             if self._own is None or self._session.ended:
                 self._session.send(packets.refused(error.code, error.detail))
@@ -138,7 +145,7 @@ class Connection:
         if not isinstance(token, str) or not token:
             raise Unauthenticated("Send your access token as auth.token in the handshake.")
         realtime = self._realtime()
-        principal = await realtime.entrance.enter(token, "user")
+        principal = await realtime.entrance.enter(token, "user", self._session.address)
         after = _number(auth.get("lastId"))
         free = await realtime.admit(principal)
         if self._session.ended:

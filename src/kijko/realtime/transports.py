@@ -63,24 +63,25 @@ class SocketIO:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         asked = {name: query[name][0] for name in ("EIO", "transport", "sid") if name in query}
         if scope["type"] == "websocket":
-            await _websocket(realtime, asked, scope["extensions"][FRAMES], receive, send)
+            await _websocket(realtime, asked, scope, receive, send)
             return
         try:
-            body = await _poll(realtime, asked, scope["method"], receive)
+            body = await _poll(realtime, asked, scope, receive)
         except AppError as error:
             await send_problem(send, error)
         else:
             await _answer(send, body)
 
 
-async def _poll(realtime: Realtime, asked: dict[str, str], method: str, receive: Receive) -> str:
+async def _poll(realtime: Realtime, asked: dict[str, str], scope: Scope, receive: Receive) -> str:
+    method = scope["method"]
     _check(asked)
     if asked.get("transport") != "polling":
         raise UnknownTransport
     if method not in {"GET", "POST"}:
         raise MethodNotAllowed
     if method == "GET" and "sid" not in asked:
-        return await realtime.engine.open(None).poll()
+        return await realtime.engine.open(None, realtime.entrance.address(scope)).poll()
     session = realtime.engine.sessions.get(asked.get("sid", ""))
     if session is None or (session.ended and method == "POST"):
         raise NoSuchSession
@@ -145,8 +146,9 @@ async def _answer(send: Send, body: str) -> None:
     await send({"type": "http.response.body", "body": payload})
 
 
-async def _websocket(realtime: Realtime, asked: dict[str, str], frames: Frames, receive: Receive, send: Send) -> None:
+async def _websocket(realtime: Realtime, asked: dict[str, str], scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
+    frames: Frames = scope["extensions"][FRAMES]
     polling: Session | None = None
     try:
         if "sid" in asked:
@@ -158,7 +160,10 @@ async def _websocket(realtime: Realtime, asked: dict[str, str], frames: Frames, 
     session: Session | None = None
     try:
         _check(asked)
-        session = realtime.engine.open(frames) if polling is None else await _upgraded(polling, frames, receive)
+        if polling is None:
+            session = realtime.engine.open(frames, realtime.entrance.address(scope))
+        else:
+            session = await _upgraded(polling, frames, receive)
         while session is not None and (text := await _next(receive)) is not None:
             await session.receive(text)
     except AppError as error:

@@ -65,7 +65,7 @@ async def _handshake(scope: Scope, entrance: Entrance) -> tuple[str, int | None,
     query = parse_qs(scope["query_string"].decode("latin-1"))
     if not query.get("token"):
         raise Unauthenticated("Name your access token in ?token= to connect.")
-    principal = await entrance.enter(query["token"][0], "project")
+    principal = await entrance.enter(query["token"][0], "project", entrance.address(scope))
     try:
         project_id = UUID(scope["path_params"]["projectId"])
     except ValueError:

@@ -14,7 +14,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from kijko.core.errors import Unauthenticated
-from kijko.core.tenancy import KeyRefused, OrganizationNotFound, Principal
+from kijko.core.tenancy import OrganizationNotFound, Principal
 from kijko.core.tokens import Tokens
 from kijko.middleware.address import bucket, client_address
 from kijko.middleware.headers import add_header
@@ -91,14 +91,9 @@ async def _entered(
 ) -> Entered:
     door: Door = request.app.state.door
     refusals: Refusals = request.app.state.refusals
-    whence = partial(_address, request)
     try:
-        refusals.check(secret, whence)
-        try:
+        async with refusals.watch(secret, partial(_address, request)):
             return await door.enter(secret, scope, wanted=organization)
-        except KeyRefused:
-            await refusals.count(secret, whence())
-            raise
     except TooManyRefused as error:
         for name, value in quota_headers(error.quota):
             add_header(request.scope, name, value)

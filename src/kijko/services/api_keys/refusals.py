@@ -9,13 +9,15 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from redis.asyncio import Redis
 
 from kijko.core.redis import RedisFailure
+from kijko.core.tenancy import KeyRefused
 from kijko.core.window import Taken, place, take
 from kijko.services.api_keys.errors import TooManyRefused
 from kijko.services.api_keys.rules import Secret
@@ -52,6 +54,20 @@ class Refusals:
         until, taken = self._closed.get((secret.hash, whence()), (now, None))
         if taken is not None and until > now:
             raise _too_many(taken, until - now)
+
+    @asynccontextmanager
+    async def watch(self, secret: Secret, whence: Callable[[], str]) -> AsyncIterator[None]:
+        """Around letting a key in: checks it before, and counts it where it is refused.
+
+        Raises:
+            TooManyRefused: as `check` and `count`.
+        """
+        self.check(secret, whence)
+        try:
+            yield
+        except KeyRefused:
+            await self.count(secret, whence())
+            raise
 
     async def count(self, secret: Secret, address: str) -> None:
         """Counts a key that was refused.
