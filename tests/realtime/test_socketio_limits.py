@@ -222,7 +222,7 @@ async def test_an_upgrade_that_is_refused_is_no_error_in_the_log(shared: Shared,
     answer = refused.value.response
     assert (answer.status_code, json.loads(answer.body)["code"]) == (400, "UNKNOWN_SESSION")
     await asyncio.sleep(0.2)
-    assert "handshake." not in "".join(log.read_text() for log in (shared.home / "logs").glob("*.log"))
+    assert "completing handshake" not in "".join(log.read_text() for log in (shared.home / "logs").glob("*.log"))
 
 
 async def test_no_line_of_a_log_has_the_token(person: Make, shared: Shared, stack_env: dict[str, str]) -> None:

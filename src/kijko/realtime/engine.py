@@ -27,9 +27,9 @@ _PING_S: Final = 20.0
 _PONG_S: Final = 20.0
 _MESSAGES: Final = 1000
 _BYTES: Final = 4_000_000
-_STRANGERS_BYTES: Final = 16_384
+_STRANGERS_BYTES: Final = 4_096
 """What may wait for somebody who has not signed in: the answer to a handshake has a few hundred."""
-_ALL_BYTES: Final = 128_000_000
+_ALL_BYTES: Final = 64_000_000
 """What may wait for the polls of all sessions of a process together."""
 _A_POLL: Final = 16
 """Packets that one poll gets: the Python client takes no more at once."""
