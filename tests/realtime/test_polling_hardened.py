@@ -141,3 +141,13 @@ async def test_who_signs_in_and_says_goodbye_at_once_leaves_no_session(person: M
     async with poller(stack_env, None) as one:
         assert (await one.say(handshake, "1")).status_code == 200
         assert await one.status() == 400
+
+
+async def test_who_goes_on_talking_to_a_session_that_was_closed_still_hears_why(
+    person: Make, stack_env: dict[str, str]
+) -> None:
+    async with poller(stack_env, person().token) as loud:
+        await loud.say(*['42["ping"]'] * 250)
+        assert (await loud.say('42["ping"]')).status_code == 200
+        assert "RATE_LIMITED" in (await loud.until('"closed"'))[-1]
+        assert [(await loud.say("3")).status_code, await loud.status()] == [400, 400]

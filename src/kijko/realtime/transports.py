@@ -83,7 +83,7 @@ async def _poll(realtime: Realtime, asked: dict[str, str], scope: Scope, receive
     if method == "GET" and "sid" not in asked:
         return await realtime.engine.open(None, realtime.entrance.address(scope)).poll()
     session = realtime.engine.sessions.get(asked.get("sid", ""))
-    if session is None or (session.ended and method == "POST"):
+    if session is None:
         raise NoSuchSession
     if session.frames is not None or (method == "GET" and session.polled):
         raise PolledTwice
@@ -94,6 +94,7 @@ async def _poll(realtime: Realtime, asked: dict[str, str], scope: Scope, receive
     except (BadPayload, PayloadTooLarge):
         session.close(refusals.BAD_PACKET, again=True)
         raise
+    # Where it has ended nothing is heard, and no error told: a client would stop polling, and not hear why.
     for packet in packets:
         if not session.ended:
             await session.receive(packet)
