@@ -102,7 +102,7 @@ async def test_who_was_too_loud_comes_back_by_itself(
         await asyncio.to_thread(publish, owner, project, 1, 5, tell=redis)
         for each in (python, script):
             assert await each.numbers(5) == [1, 2, 3, 4, 5]
-        for _ in range(250):
+        for _ in range(199):  # what a client keeps back meanwhile, and says when it is back, is not too loud again
             await python.raw.emit("ping")
             script.say("emit", "ping")
         assert "RATE_LIMITED" in str(await python.until("closed"))
