@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kijko.clients.git import Credential, Git, GitFailure, Objects, history, unsafe
+from kijko.clients.git import Credential, Git, GitFailure, Objects, history, process, unsafe
 from kijko.clients.git.process import folder_size
 from kijko.settings import Git as GitSettings
 from tests.fakes.git_server import GitServer, Repository, git
@@ -304,20 +304,30 @@ async def test_a_cancellation_ends_the_processes_within_a_second(server: GitServ
     repository = server.repository("app", {"a.bin": os.urandom(500_000)})
     server.bytes_a_second = 20_000
     fetching = asyncio.create_task(Git(caps(server)).fetch(repository.url, "main", tmp_path / "f"))
-    for _ in range(100):
-        if len(our_gits(str(tmp_path / "f"))) > 1:
-            break
+    deadline = time.monotonic() + 20  # the server takes longer to send it
+    while len(our_gits(str(tmp_path / "f"))) < 2 and time.monotonic() < deadline and not fetching.done():  # noqa: ASYNC110
         await asyncio.sleep(0.05)
-    assert our_gits(str(tmp_path / "f"))
+    seen = our_gits(str(tmp_path / "f"))
     began = time.monotonic()
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching
+    assert len(seen) > 1
     while our_gits(str(tmp_path / "f")):
         await asyncio.sleep(0.02)
         assert time.monotonic() - began < 1
     server.bytes_a_second = None
     assert await Git(caps(server)).fetch(repository.url, "main", tmp_path / "f") == repository.head()
+
+
+async def test_a_cancellation_at_any_moment_of_a_start_ends_it(tmp_path: Path) -> None:
+    for turns in range(12):
+        running = asyncio.create_task(process.run(["--version"], {"PATH": os.environ["PATH"]}, seconds=10))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.gather(running, return_exceptions=True)
 
 
 _FETCHES = """

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kijko.clients.git.failure import silent, size, too_large
+from kijko.core.starting import started
 
 Line = Callable[[str], None]
 """Is given each line that git says, as it says it."""
@@ -58,8 +59,9 @@ async def run(
     Raises:
         GitFailure: the deadline or a cap was hit; it says which. A cancellation ends the processes as well.
     """
-    process = await asyncio.create_subprocess_exec(
+    process = await started(
         *("/bin/sh", "-c", _TIED, "git", *command),
+        end=_kill,
         env=dict(environment),
         stdin=PIPE,
         stdout=PIPE,

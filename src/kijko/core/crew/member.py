@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kijko.core.crew import marks
+from kijko.core.starting import started
 
 _START_S: Final = 60.0
 _STREAM_BYTES: Final = 1_048_576
@@ -65,7 +66,7 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)  # its only argument
         with theirs:
-            process = await asyncio.create_subprocess_exec(
+            process = await started(
                 *(sys.executable, "-P", "-m", "kijko.core.crew.nursery"),
                 *(str(theirs.fileno()), str(address_bytes), module),
                 stdin=DEVNULL,
