@@ -108,12 +108,14 @@ class Listener:
         self.times: list[float] = []
         self._one, self._id, self._last = one, execution_id, last_id
         self._more = asyncio.Event()
+        self.opened = asyncio.Event()
         self.task = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
         headers = {} if self._last is None else {"Last-Event-ID": self._last}
         async with self._one.http.stream("GET", f"/executions/{self._id}/stream", headers=headers) as answer:
             assert answer.status_code == 200
+            self.opened.set()
             text = ""
             async for piece in answer.aiter_text():
                 text += piece

@@ -1,5 +1,6 @@
 """`{{context}}` in a run: what the prompt holds, what the execution cites, and who sees it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -192,6 +193,8 @@ async def test_what_a_run_over_a_private_project_says_is_told_to_its_readers_onl
     skill = await asking(boss, project, template="{{text}} {{context}}")
     execution_id = await providers.start(boss, skill, "stream:2 how is the config parsed?")
     hers, theirs = Listener(reader, execution_id), Listener(outsider, execution_id)
+    async with asyncio.timeout(30):  # after that the outsider is not let in any more
+        await asyncio.gather(hers.opened.wait(), theirs.opened.wait())
     for each in before:
         await boss.http.post(f"/executions/{each}/cancel")
     await hers.task
