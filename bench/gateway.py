@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-import orjson
 
-from bench.client import Connection, connect
+from bench.client import Connection, connect, request
 from bench.concatenators import install, places
 from bench.processes import free_port, running
 from bench.scene import Scene
@@ -53,31 +52,24 @@ class Gateways:
     kijko: Calls
 
 
-def _post(path: str, headers: str, body: object) -> bytes:
-    data = orjson.dumps(body)
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\n{headers}Content-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
-
-
 _CALL: Final = {"model": _MODEL, "messages": [{"role": "user", "content": "Say hello."}]}
 
 
-async def _timed(connection: Connection, request: bytes) -> float:
+async def _timed(connection: Connection, asked: bytes) -> float:
     began = time.perf_counter()
-    status, body = await connection.ask(request)
+    status, body = await connection.ask(asked)
     took = time.perf_counter() - began
     if status != 200:
         raise SystemExit(f"a call was answered with {status}: {body[:300]!r}")
     return took * 1000
 
 
-async def _load(address: str, request: bytes) -> tuple[float, float]:
+async def _load(address: str, asked: bytes) -> tuple[float, float]:
     connections = await asyncio.gather(*(connect(address) for _ in range(_CLIENTS)))
-    left, took = iter(range(_CALLS)), []
+    left, took = iter(range(_CALLS)), list[float]()
 
     async def client(connection: Connection) -> None:
-        for _ in left:
-            took.append(await _timed(connection, request))  # noqa: PERF401 - while others do
+        took.extend([await _timed(connection, asked) for _ in left])  # of all clients' calls, one after another
 
     began = time.perf_counter()
     await asyncio.gather(*(client(connection) for connection in connections))
@@ -87,12 +79,12 @@ async def _load(address: str, request: bytes) -> tuple[float, float]:
     return _CALLS / lasted, statistics.median(took)
 
 
-async def _side(address: str, request: bytes) -> Calls:
-    await _load(address, request)  # so that all is imported, prepared and connected
+async def _side(address: str, asked: bytes) -> Calls:
+    await _load(address, asked)  # so that all is imported, prepared and connected
     one = await connect(address)
-    alone = [await _timed(one, request) for _ in range(_ALONE)]
+    alone = [await _timed(one, asked) for _ in range(_ALONE)]
     one.close()
-    return Calls(*await _load(address, request), statistics.median(alone))
+    return Calls(*await _load(address, asked), statistics.median(alone))
 
 
 def _best(turns: Sequence[Calls]) -> Calls:
@@ -111,17 +103,17 @@ async def _skill(scene: Scene) -> str:
 async def _turns(scene: Scene, litellm: str) -> Gateways:
     bearer = f"Authorization: Bearer {scene.token}\r\n"
     sides = (
-        (scene.models, _post("/v1/chat/completions", "", _CALL)),
-        (litellm, _post("/v1/chat/completions", f"Authorization: Bearer {_KEY}\r\n", _CALL)),
+        (scene.models, request("POST", "/v1/chat/completions", "", _CALL)),
+        (litellm, request("POST", "/v1/chat/completions", f"Authorization: Bearer {_KEY}\r\n", _CALL)),
         (
-            scene.api.removeprefix("http://").removesuffix("/api"),
-            _post(f"/api/skills/{await _skill(scene)}/execute?wait=60", bearer, {}),
+            scene.host,
+            request("POST", f"/api/skills/{await _skill(scene)}/execute?wait=60", bearer, {}),
         ),
     )
     found: list[list[Calls]] = [[], [], []]
     for _ in range(_TURNS):
-        for index, (address, request) in enumerate(sides):
-            found[index].append(await _side(address, request))
+        for index, (address, asked) in enumerate(sides):
+            found[index].append(await _side(address, asked))
     return Gateways(*(_best(turns) for turns in found))
 
 

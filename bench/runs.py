@@ -13,7 +13,7 @@ from celery import Celery
 from celery.result import AsyncResult
 from redis import Redis
 
-from bench.client import Connection, connect
+from bench.client import Connection, connect, request
 from bench.processes import running
 from bench.scene import Scene
 
@@ -30,25 +30,17 @@ class Runs:
     alone_ms: float
 
 
-def _host(scene: Scene) -> str:
-    return scene.api.removeprefix("http://").removesuffix("/api")
-
-
-def _request(scene: Scene, wait: int) -> bytes:
-    body = orjson.dumps({"input": {"text": "Hello"}})
-    head = (
-        f"POST /api/skills/{scene.skill}/execute?wait={wait} HTTP/1.1\r\nHost: bench\r\n"
-        f"Authorization: Bearer {scene.token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def _run(scene: Scene, wait: int) -> bytes:
+    path = f"/api/skills/{scene.skill}/execute?wait={wait}"
+    return request("POST", path, f"Authorization: Bearer {scene.token}\r\n", {"input": {"text": "Hello"}})
 
 
 async def _kijko(scene: Scene) -> Runs:
-    connections = await asyncio.gather(*(connect(_host(scene)) for _ in range(_CLIENTS)))
+    connections = await asyncio.gather(*(connect(scene.host) for _ in range(_CLIENTS)))
     alone = []
     for _ in range(_ALONE):
         began = time.perf_counter()
-        status, body = await connections[0].ask(_request(scene, 30))
+        status, body = await connections[0].ask(_run(scene, 30))
         alone.append(time.perf_counter() - began)
         assert status == 200, body
     rates = [await _many(scene, connections) for _ in range(3)]
@@ -56,12 +48,12 @@ async def _kijko(scene: Scene) -> Runs:
 
 
 async def _many(scene: Scene, connections: Sequence[Connection]) -> float:
-    request, ids = _request(scene, 0), []
+    asked, ids = _run(scene, 0), []
     left = iter(range(_MANY))
 
     async def client(connection: Connection) -> None:
         for _ in left:
-            status, body = await connection.ask(request)
+            status, body = await connection.ask(asked)
             assert status == 202, body
             ids.append(orjson.loads(body)["executionId"])
 
@@ -83,8 +75,7 @@ async def _many(scene: Scene, connections: Sequence[Connection]) -> float:
 
 
 def _get(scene: Scene, execution_id: str) -> bytes:
-    head = f"GET /api/executions/{execution_id} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {scene.token}\r\n\r\n"
-    return head.encode()
+    return request("GET", f"/api/executions/{execution_id}", f"Authorization: Bearer {scene.token}\r\n")
 
 
 async def _none_open(scene: Scene) -> bool:

@@ -51,6 +51,11 @@ class Scene:
         return self.environ["KIJKO_API_URL"] + "/api"
 
     @property
+    def host(self) -> str:
+        """The API's host:port."""
+        return self.environ["KIJKO_API_URL"].removeprefix("http://")
+
+    @property
     def baseline(self) -> dict[str, str]:
         """What the baselines read from their environment."""
         return {

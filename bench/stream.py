@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import httpx
 import orjson
 
+from bench.client import request
 from bench.processes import running
 from bench.scene import Scene
 
@@ -52,11 +53,11 @@ def _prompt(tokens: int, pause_s: float) -> str:
     return f"{uuid.uuid4()} [clock {tokens} {pause_s}]"
 
 
-async def _lines(host: str, request: bytes) -> AsyncIterator[tuple[bytes, int]]:
+async def _lines(host: str, asked: bytes) -> AsyncIterator[tuple[bytes, int]]:
     """The data lines of an event stream, and when they were read."""
     name, _, port = host.partition(":")
     reader, writer = await asyncio.open_connection(name, int(port))
-    writer.write(request)
+    writer.write(asked)
     try:
         while line := await reader.readline():
             if line.startswith(b"data: "):
@@ -67,17 +68,11 @@ async def _lines(host: str, request: bytes) -> AsyncIterator[tuple[bytes, int]]:
         writer.close()
 
 
-def _request(method: str, path: str, headers: str, body: object = None) -> bytes:
-    data = b"" if body is None else orjson.dumps(body)
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\n{headers}Content-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
-
-
 async def _straight(scene: Scene, prompt: str) -> list[float]:
     body = {"model": _MODEL, "messages": [{"role": "user", "content": prompt}], "stream": True}
     body["stream_options"] = {"include_usage": True}
     found = []
-    async for data, at in _lines(scene.models, _request("POST", "/v1/chat/completions", "", body)):
+    async for data, at in _lines(scene.models, request("POST", "/v1/chat/completions", "", body)):
         choices = orjson.loads(data)["choices"] if data[:1] == b"{" else []
         if choices and (text := choices[0]["delta"].get("content")):
             found.append((at - int(text)) / 1e6)
@@ -87,9 +82,9 @@ async def _straight(scene: Scene, prompt: str) -> list[float]:
 async def _kijko(scene: Scene, http: httpx.AsyncClient, skill: str, prompt: str) -> list[float]:
     accepted = await http.post(f"/skills/{skill}/execute", json={"input": {"text": prompt}})
     path = f"/api/executions/{accepted.json()['executionId']}/stream"
-    request = _request("GET", path, f"Authorization: Bearer {scene.token}\r\n")
+    asked = request("GET", path, f"Authorization: Bearer {scene.token}\r\n")
     found: list[float] = []
-    async for data, at in _lines(scene.api.removeprefix("http://").removesuffix("/api"), request):
+    async for data, at in _lines(scene.host, asked):
         told = orjson.loads(data)
         if "text" in told:
             found += [(at - int(said)) / 1e6 for said in told["text"].split()]

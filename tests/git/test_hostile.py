@@ -305,7 +305,7 @@ async def test_a_cancellation_ends_the_processes_within_a_second(server: GitServ
     server.bytes_a_second = 20_000
     fetching = asyncio.create_task(Git(caps(server)).fetch(repository.url, "main", tmp_path / "f"))
     deadline = time.monotonic() + 20  # the server takes longer to send it
-    while len(our_gits(str(tmp_path / "f"))) < 2 and time.monotonic() < deadline and not fetching.done():  # noqa: ASYNC110
+    while len(our_gits(str(tmp_path / "f"))) < 2 and time.monotonic() < deadline and not fetching.done():  # noqa: ASYNC110  # git tells nobody
         await asyncio.sleep(0.05)
     seen = our_gits(str(tmp_path / "f"))
     began = time.monotonic()

@@ -134,10 +134,7 @@ async def test_a_run_with_an_own_key_is_an_oracle_query_all_the_same(person: Mak
 async def test_whose_key_it_was_is_known_of_a_run_that_is_deleted_or_cancelled_meanwhile(
     person: Make, shared: Shared, owner: Owner, own: bool
 ) -> None:
-    one = person()
-    if own:
-        await put(one)
-    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    one, skill = await with_skill(person, own=own)
     running, waiting, dropped = (f"{uuid.uuid4()} {said}" for said in ("[slow 100 0.1]", "[cut]", "[cut]"))
     await providers.start(one, skill, running)
     ids = [await providers.start(one, skill, text) for text in (waiting, dropped)]
@@ -154,10 +151,7 @@ async def test_whose_key_it_was_is_known_of_a_run_that_is_deleted_or_cancelled_m
 async def test_whose_key_it_was_is_known_of_a_run_whose_worker_is_lost(
     person: Make, shared: Shared, owner: Owner, own: bool
 ) -> None:
-    one = person()
-    if own:
-        await put(one)
-    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    one, skill = await with_skill(person, own=own)
     text = f"{uuid.uuid4()} [slow 100 0.1]"
     execution_id = await providers.start(one, skill, text)
     await providers.asked(shared, text)
@@ -173,8 +167,7 @@ async def test_whose_key_it_was_is_known_of_a_run_whose_worker_is_lost(
 async def test_of_a_run_whose_worker_is_lost_the_ledger_says_whose_key_its_tokens_were_made_with(
     person: Make, shared: Shared, owner: Owner
 ) -> None:
-    one = person()
-    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    one, skill = await with_skill(person, own=False)
     text = f"{uuid.uuid4()} [slow 100 0.1]"
     execution_id = await providers.start(one, skill, text)
     await providers.asked(shared, text)
@@ -193,9 +186,7 @@ async def test_of_a_run_whose_worker_is_lost_the_ledger_says_whose_key_its_token
 
 
 async def test_a_last_attempt_in_which_no_model_ran_does_not_hide_whose_key_it_was(person: Make, owner: Owner) -> None:
-    one = person()
-    await put(one)
-    skill = await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
+    one, skill = await with_skill(person, own=True)
     execution_id = await providers.start(one, skill, f"{uuid.uuid4()} [cut once]")
     await until(lambda: bool(providers.attempts(owner, execution_id)))
     # Its own key cannot be read any more when the run is tried again.
@@ -206,6 +197,14 @@ async def test_a_last_attempt_in_which_no_model_ran_does_not_hide_whose_key_it_w
     assert (await ended(one, execution_id))["status"] == "failed"
     assert _whose_key(owner, one) == [True]
     assert [each["own_key"] for each in providers.attempts(owner, execution_id)] == [True, None]
+
+
+async def with_skill(person: Make, *, own: bool) -> tuple[Person, dict[str, Any]]:
+    """Somebody whose organization has a key of its own, or none, and a skill of a model that wants one."""
+    one = person()
+    if own:
+        await put(one)
+    return one, await make_skill(one, promptTemplate="{{text}}", model=MODELS["openai"])
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from secrets import token_hex
 from typing import Final
@@ -47,6 +48,13 @@ class Taken:
     def remaining(self) -> int:
         """How many more there may be now."""
         return max(0, self.limit - self.used)
+
+
+def told(metric: str, limit: int, used: int, wait_s: float) -> dict[str, str | int]:
+    """{metric, limit, used, resetsAt}: what the details of every 429 are. `wait_s`: seconds until there is a place."""
+    resets_at = datetime.now(UTC) + timedelta(seconds=wait_s)
+    at = resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"metric": metric, "limit": limit, "used": used, "resetsAt": at}
 
 
 def place(name: str, kind: str, value: str) -> str:

@@ -41,6 +41,11 @@ def bucket(address: str) -> str:
     return address
 
 
+def counted_address(scope: Scope, trusted: Networks) -> str:
+    """What a limit counts for where a request comes from."""
+    return bucket(client_address(scope, trusted))
+
+
 def _forwarded(scope: Scope) -> list[str]:
     lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return [hop.strip() for line in lines for hop in line.split(",")]

@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from kijko.core.tenancy import Principal
 from kijko.core.tokens import Tokens
-from kijko.middleware.address import Networks, bucket, client_address
+from kijko.middleware.address import Networks, counted_address
 from kijko.models.enums import ApiKeyScope
 from kijko.services.api_keys import Door, Refusals, is_key, read, require
 
@@ -30,7 +30,7 @@ class Entrance:
 
     def address(self, scope: Scope) -> str:
         """Where a connection comes from, as keys that do not work are counted for it."""
-        return bucket(client_address(scope, self.trusted_proxies))
+        return counted_address(scope, self.trusted_proxies)
 
     async def enter(self, token: str, room: str, address: str) -> Principal:
         """Who connects, to hear that room first. For a key, connecting is an API call.

@@ -10,7 +10,6 @@ nothing: it is a 422, not counted.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -18,8 +17,8 @@ from starlette.requests import Request
 from kijko.core.errors import Limited, Unavailable
 from kijko.core.redis import RedisFailure
 from kijko.core.tenancy import Principal
-from kijko.core.window import Taken, place, take
-from kijko.middleware.address import bucket, client_address
+from kijko.core.window import Taken, place, take, told
+from kijko.middleware.address import counted_address
 from kijko.middleware.headers import add_header
 from kijko.routers.principal import CurrentPrincipal
 from kijko.settings import Auth, Settings
@@ -80,7 +79,7 @@ async def _count(
     request: Request, name: str, account: str | None, per_minute: Callable[[Auth], int], metric: str = METRIC
 ) -> None:
     settings: Settings = request.app.state.settings
-    address = bucket(client_address(request.scope, request.app.state.trusted_proxies))
+    address = counted_address(request.scope, request.app.state.trusted_proxies)
     keys = [place(name, "address", address)]
     if account is not None:
         keys.append(place(name, "account", account))
@@ -119,15 +118,9 @@ def _tell(request: Request, name: str, taken: Taken) -> None:
 
 def _refusal(taken: Taken, metric: str) -> Limited:
     seconds = max(1, math.ceil(taken.wait_s))
-    resets_at = datetime.now(UTC) + timedelta(seconds=taken.wait_s)
     return Limited(
         f"Too many attempts: {taken.limit} a minute are allowed. Wait {seconds} s, then try again.",
-        details={
-            "metric": metric,
-            "limit": taken.limit,
-            "used": taken.used,
-            "resetsAt": resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        },
+        details=told(metric, taken.limit, taken.used, taken.wait_s),
         retry_after_s=seconds,
     )
 

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from kijko.core.errors import Unauthenticated
 from kijko.core.tenancy import OrganizationNotFound, Principal
 from kijko.core.tokens import Tokens
-from kijko.middleware.address import bucket, client_address
+from kijko.middleware.address import counted_address
 from kijko.middleware.headers import add_header
 from kijko.middleware.quota import quota_headers
 from kijko.models.enums import ApiKeyScope
@@ -101,7 +101,7 @@ async def _entered(
 
 
 def _address(request: HTTPConnection) -> str:
-    return bucket(client_address(request.scope, request.app.state.trusted_proxies))
+    return counted_address(request.scope, request.app.state.trusted_proxies)
 
 
 def _organization(text: str) -> UUID | None:

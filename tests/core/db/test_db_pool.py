@@ -124,7 +124,7 @@ async def test_callers_cancelled_while_connecting_leave_no_connection_behind(con
         assert await db.reader(NONE).one(ECHO, 1) == 1
         await db.close()
     async with asyncio.timeout(10):  # Postgres takes its time to forget one that was hung up
-        while sql(CONNECTIONS)[0][0] > 0:  # noqa: ASYNC110
+        while sql(CONNECTIONS)[0][0] > 0:  # noqa: ASYNC110  # and tells nobody
             await asyncio.sleep(0.05)
 
 

@@ -5,7 +5,8 @@ from datetime import date
 from typing import Final
 
 # As Anthropic's, Google's and OpenAI's pages on deprecations announce it, of what the price list does not mark itself.
-# From that day on the provider refuses the name, or answers with another model.
+# From that day on the provider refuses the name, or answers with another model. To be looked at again whenever the
+# price list is raised.
 _ENDS: Final[Mapping[date, str]] = {
     date(2024, 9, 13): "gpt-3.5-turbo-0613 gpt-3.5-turbo-16k",
     date(2024, 12, 6): "gpt-4-vision-preview",
@@ -24,7 +25,7 @@ _ENDS: Final[Mapping[date, str]] = {
     date(2026, 7, 23): "gpt-4o-search-preview gpt-5.1-codex-mini o3-deep-research o4-mini-deep-research",
     date(2026, 8, 5): "claude-opus-4-1",
     date(2026, 9, 28): "gpt-3.5-turbo-1106",
-    date(2026, 10, 23): ("gpt-3.5-turbo gpt-4 gpt-4-turbo gpt-4.1-nano gpt-4o-2024-05-13 o1 o1-pro o3-mini o4-mini"),
+    date(2026, 10, 23): "gpt-3.5-turbo gpt-4 gpt-4-turbo gpt-4.1-nano gpt-4o-2024-05-13 o1 o1-pro o3-mini o4-mini",
     date(2026, 11, 30): "claude-sonnet-4-5",
     date(2026, 12, 1): "gemini-2.5-flash gemini-2.5-pro",
     date(2026, 12, 11): "gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro o3 o3-pro",

@@ -11,14 +11,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from redis.asyncio import Redis
 
 from kijko.core.redis import RedisFailure
 from kijko.core.tenancy import KeyRefused
-from kijko.core.window import Taken, place, take
+from kijko.core.window import Taken, place, take, told
 from kijko.services.api_keys.errors import TooManyRefused
 from kijko.services.api_keys.rules import Secret
 
@@ -90,15 +89,9 @@ class Refusals:
 
 def _too_many(taken: Taken, wait_s: float) -> TooManyRefused:
     seconds = max(1, math.ceil(wait_s))
-    resets_at = datetime.now(UTC) + timedelta(seconds=wait_s)
     return TooManyRefused(
         f"Too many requests with API keys that do not work: {taken.limit} a minute are allowed from one address. Make "
         f"a new key, or wait {seconds} s.",
-        {
-            "metric": METRIC,
-            "limit": taken.limit,
-            "used": taken.used,
-            "resetsAt": resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        },
+        told(METRIC, taken.limit, taken.used, wait_s),
         retry_after_s=seconds,
     )

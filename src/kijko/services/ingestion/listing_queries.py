@@ -5,7 +5,7 @@ from uuid import UUID
 from kijko.core.db import Statement
 from kijko.core.tenancy import SystemReader, SystemTx
 from kijko.services.ingestion.parts import Listed, Source
-from kijko.services.ingestion.work_queries import Claimed
+from kijko.services.ingestion.work_queries import MINE, Claimed
 
 _CLEAR_NAMES = Statement("delete from ingestion_files where organization_id = $1::uuid and ingestion_id = $2::uuid")
 
@@ -17,13 +17,8 @@ async def clear_names(tx: SystemTx, claimed: Claimed) -> None:
 
 # The ingestion's row is held in share mode: who takes it away waits until this is kept, and then clears it.
 _ADD_NAMES = Statement(
-    """
-    with mine as (
-      select i.id, i.organization_id
-      from ingestions i
-      where i.id = $1::uuid and i.status = 'processing' and i.lease_owner = $2::uuid and i.attempts = $3::integer
-      for share
-    )
+    MINE
+    + """
     insert into ingestion_files (
       organization_id, ingestion_id, place, source_id, upload_id, path, content_key, options_key, size_bytes
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from kijko.core.db import Json, Query, Scalar, Statement
 from kijko.core.tenancy import SystemReader, SystemTx
 from kijko.services.ingestion.parts import Changes, Source
-from kijko.services.ingestion.work_queries import Claimed
+from kijko.services.ingestion.work_queries import MINE, Claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,8 @@ async def page(reader: SystemReader, claimed: Claimed, after: Page | None, size_
 # next ingestion. It is staged, where one that could not be read is not.
 _UNINDEXED = Scalar(
     int,
-    """
-    with mine as (
-      select i.id, i.organization_id
-      from ingestions i
-      where i.id = $1::uuid and i.status = 'processing' and i.lease_owner = $2::uuid and i.attempts = $3::integer
-      for share
-    ),
+    MINE
+    + """,
     told as (
       update ingestion_files n
       set state = 'failed', reason = $5::text
@@ -140,13 +135,8 @@ async def errors(reader: SystemReader, claimed: Claimed) -> int:
 
 _HISTORY = Scalar(
     int,
-    """
-    with mine as (
-      select i.id, i.organization_id
-      from ingestions i
-      where i.id = $1::uuid and i.status = 'processing' and i.lease_owner = $2::uuid and i.attempts = $3::integer
-      for share
-    ),
+    MINE
+    + """,
     told as (
       update ingestion_files n
       set history = h.history::jsonb

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from kijko.core.db import Jsonb, Query, Scalar, Statement
@@ -28,6 +28,15 @@ class Claimed:
     request_id: str | None
     started_at: datetime
 
+
+MINE: Final = """
+    with mine as (
+      select i.id, i.organization_id
+      from ingestions i
+      where i.id = $1::uuid and i.status = 'processing' and i.lease_owner = $2::uuid and i.attempts = $3::integer
+      for share
+    )"""
+"""What a worker's statement begins with: the ingestion, if it is this attempt's. Who takes it away waits meanwhile."""
 
 # As with runs of skills: one claim after another, so that each sees what the last one took.
 _TURN = Scalar(bool, "select pg_advisory_xact_lock(hashtextextended('kijko.ingest', 0)) is not null", writes=True)

@@ -1,9 +1,9 @@
 """What can go wrong with invitations."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kijko.core.errors import Forbidden, Limited, NotFound
+from kijko.core.window import told
 from kijko.core.words import counted
 
 METRIC: Final = "invitation_mails"
@@ -34,15 +34,9 @@ class TooManyMails(Limited):
 
     def __init__(self, wait_s: int) -> None:
         seconds = max(1, wait_s)
-        resets_at = datetime.now(UTC) + timedelta(seconds=seconds)
         super().__init__(
             f"Enough invitations were mailed to this address, or by your organization, in the last hour. "
             f"Try again in {counted(-(-seconds // 60), 'minute')}.",
-            details={
-                "metric": METRIC,
-                "limit": MOST_TO_AN_ADDRESS,
-                "used": MOST_TO_AN_ADDRESS,
-                "resetsAt": resets_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            },
+            details=told(METRIC, MOST_TO_AN_ADDRESS, MOST_TO_AN_ADDRESS, seconds),
             retry_after_s=seconds,
         )
